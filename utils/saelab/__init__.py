@@ -1,14 +1,14 @@
 """saelab: a course on sparse autoencoders whose every exercise is checked.
 
-In a notebook: `from saelab import check, hint, plots, reference`. The names below are imported
+In a notebook: `from saelab import check, hint, lab, plots, reference`. The names below are imported
 when they are first used, so that the command line answers without importing torch.
 """
 
 import importlib
 
 __version__ = "0.1.0"
-_HOMES = {"check": "notebook", "hint": "notebook", "reference": "course"}
-__all__ = ["check", "hint", "reference", "plots", "models", "__version__"]
+_HOMES = {"check": "notebook", "hint": "notebook", "reference": "course", "lab": "labs"}
+__all__ = ["check", "hint", "lab", "reference", "plots", "models", "__version__"]
 
 
 def __getattr__(name: str):

@@ -1,0 +1,228 @@
+"""Train the dictionaries of the pocket model: harvest its activations once, then one job a dictionary.
+
+    python build/dictionaries.py --models runs --out runs/dictionaries              # about 40 minutes on two cores
+    python build/dictionaries.py --models runs --out runs/dictionaries --only topk  # jobs whose name has "topk"
+
+Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (several GB)
+go to WORK, a temporary folder unless told otherwise. With --jobs 2, two processes train side by side, one thread each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+from transformers import GPT2LMHeadModel
+
+from saelab import sae as S
+from saelab.world import World
+
+LAYERS, LENGTH, BATCH = 4, 128, 4096
+D_SAE, K = 1024, 12
+COMPARED = "blocks.2.hook_resid_pre"  # the site where six architectures and five seeds are compared
+STORED = "blocks.1.hook_resid_post"  # its other name: what leaves layer 1 enters layer 2
+
+
+@dataclass
+class Job:
+    """One dictionary: where its files go (below OUT), what is trained, on which activations of which model."""
+
+    folder: str
+    make: type[S.SAE]
+    sites: tuple[str, ...]  # an SAE's site; a transcoder's input and output
+    model: str = "model"
+    seed: int = 0
+    steps: int = 1500
+    more: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.folder.replace("/", "--")
+
+
+def jobs() -> list[Job]:
+    """All dictionaries that ship, the most needed first."""
+    sites = ["blocks.0.hook_resid_pre"]
+    for layer in range(LAYERS):
+        sites += [f"blocks.{layer}.{at}" for at in ("hook_resid_mid", "hook_resid_post", "hook_mlp_out", "attn.hook_z")]
+    k = {"k": K}
+    todo = [Job(f"dictionaries/{site}/batchtopk", S.BatchTopKSAE, (site,), more=k) for site in sites]
+    for layer in range(LAYERS):
+        ends = (f"blocks.{layer}.mlp.hook_in", f"blocks.{layer}.hook_mlp_out")
+        place = f"transcoders/blocks.{layer}.mlp"
+        todo += [
+            Job(f"{place}/transcoder", S.Transcoder, ends, more=k),
+            Job(f"{place}/skip_transcoder", S.SkipTranscoder, ends, more=k),
+        ]
+    at = f"dictionaries/{STORED}"
+    todo += [
+        Job(f"{at}/topk", S.TopKSAE, (STORED,), more=k),
+        Job(f"{at}/matryoshka", S.MatryoshkaSAE, (STORED,), more=k),
+        Job(f"{at}/standard", S.StandardSAE, (STORED,), more={"l1": None}),
+        Job(f"{at}/gated", S.GatedSAE, (STORED,), more={"l1": None}),
+        Job(f"{at}/jumprelu", S.JumpReLUSAE, (STORED,), more={"l0": None}),
+    ]
+    todo += [Job(f"{at}/batchtopk-seed{i}", S.BatchTopKSAE, (STORED,), seed=i, more=k) for i in range(1, 5)]
+    for control in ("random_weights", "shuffled_tokens", "second_seed"):
+        folder = f"controls/{control}/dictionaries/{STORED}/batchtopk"
+        todo.append(Job(folder, S.BatchTopKSAE, (STORED,), model=control, more=k))
+    layers = ("blocks.1.hook_resid_post", "blocks.2.hook_resid_post")
+    todo.append(Job("crosscoders/layers_1_2", S.Crosscoder, layers, more=k))
+    todo.append(Job("crosscoders/model_second_seed", S.Crosscoder, (STORED, f"second_seed:{STORED}"), more=k))
+    return todo
+
+
+def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -> None:
+    """Activations of one model at all sites, a float16 file each, [tokens, d]; <bos> left out.
+
+    The tokens are in one random order, the same for every site and every model that reads the same text.
+    """
+    if (out / "done").exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    model = GPT2LMHeadModel.from_pretrained(folder).eval()
+    tokens = torch.from_numpy(World().sample(n_sequences, LENGTH, seed=700_000).tokens)
+    if shuffled:
+        from saelab.labs import shuffled as in_random_order
+
+        tokens = in_random_order(tokens, seed=0)
+    order = torch.randperm(n_sequences * (LENGTH - 1), generator=torch.Generator().manual_seed(0))
+    found: dict[str, list[torch.Tensor]] = {}
+
+    def keep(site: str):
+        def hook(module, inputs, output):
+            x = inputs[0] if site.endswith(("resid_pre", "resid_mid", "hook_z")) else output
+            found.setdefault(site, []).append((x[0] if isinstance(x, tuple) else x)[:, 1:].flatten(0, 1).half())
+
+        return hook
+
+    for layer, block in enumerate(model.transformer.h):
+        at = f"blocks.{layer}."
+        places = {block.attn.c_proj: "attn.hook_z", block.ln_2: "hook_resid_mid", block.mlp: "hook_mlp_out",
+                  block: "hook_resid_post"}  # fmt: skip
+        for module, site in places.items():
+            module.register_forward_hook(keep(at + site))
+        block.ln_2.register_forward_hook(keep(at + "mlp.hook_in"))
+    model.transformer.h[0].register_forward_hook(keep("blocks.0.hook_resid_pre"))
+    with torch.no_grad():
+        for part in tqdm(tokens.split(64), desc=f"activations of {folder.name}"):
+            model.transformer(part)
+    for site, parts in found.items():
+        save_file({"x": torch.cat(parts)[order]}, out / f"{site}.safetensors")
+        parts.clear()
+    (out / "done").touch()
+
+
+class Activations:
+    """Batches of harvested activations by step: x, a pair (transcoder), or two sites side by side (crosscoder)."""
+
+    def __init__(self, work: Path, job: Job):
+        self.job, self.parts = job, []
+        for site in job.sites:
+            model, _, name = site.rpartition(":")
+            with safe_open(work / (model or job.model) / f"{name}.safetensors", "pt") as file:
+                self.parts.append(file.get_tensor("x"))
+        self.scales = [1.0] * len(self.parts)
+        if job.make is S.Crosscoder:  # both sites at one scale
+            self.scales = [float(1 / x[:20000].float().std(0).norm()) for x in self.parts]
+
+    def __call__(self, step: int):
+        n = len(self.parts[0])
+        start = (step * BATCH + self.job.seed * 1_000_003) % (n - BATCH)
+        xs = [x[start : start + BATCH].float() * scale for x, scale in zip(self.parts, self.scales)]
+        if self.job.make is S.Crosscoder:
+            return torch.stack(xs, dim=1)
+        return xs[0] if len(xs) == 1 else (xs[0], xs[1])
+
+
+def penalty_for(job: Job, batches: Activations, target: float) -> dict:
+    """The penalty (l1 or l0) that gives about `target` latents a token: by secant steps in logs over short runs."""
+    (name,) = job.more
+    tried: list[tuple[float, float]] = []
+    value = 0.3
+    for _ in range(5):
+        trial = job.make(128, D_SAE, **{name: value})
+        S.train(trial, batches, steps=400, bf16=True, progress=False)
+        with torch.no_grad():
+            l0 = float((trial.encode(batches(401)) > 0).sum(1).float().mean())
+        tried.append((value, max(l0, 0.1)))
+        if abs(l0 - target) < 0.05 * target:
+            break
+        slope = -1.0
+        if len(tried) > 1 and tried[-1][1] != tried[-2][1]:
+            (a, la), (b, lb) = tried[-2:]
+            slope = (torch.tensor(lb / la).log() / torch.tensor(b / a).log()).item()
+            slope = min(-0.3, max(-3.0, slope))
+        value *= (target / tried[-1][1]) ** (1 / slope)
+    return {name: min(tried, key=lambda pair: abs(pair[1] - target))[0]}
+
+
+def run(job: Job, work: Path, out: Path) -> None:
+    """Train one dictionary and write it, with its curves, below OUT."""
+    folder = out / job.folder
+    if (folder / "history.json").exists():
+        return
+    batches, start = Activations(work, job), time.monotonic()
+    more = dict(job.more)
+    if None in more.values():
+        more = penalty_for(job, batches, K)
+    metadata = {"model_name": "pocket", "hook_name": job.sites[0], "hook_head_index": None}
+    if len(job.sites) > 1:
+        metadata |= {"hook_name_out": job.sites[1]} if job.make is not S.Crosscoder else {"sites": list(job.sites)}
+    if any(scale != 1.0 for scale in batches.scales):
+        metadata["scales"] = batches.scales
+    dictionary = job.make(128, D_SAE, seed=job.seed, metadata=metadata, **more)
+    history = S.train(
+        dictionary, batches, steps=job.steps, bf16=True, progress=False,
+        checkpoint=work / f"{job.name}.checkpoint.safetensors",
+    )  # fmt: skip
+    if isinstance(dictionary, S.BatchTopKSAE):
+        many = [batches(10**6 + i) for i in range(16)]
+        S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
+    S.save(dictionary, folder, dtype=torch.float16)
+    facts = {"seed": job.seed, "steps": job.steps, "batch": BATCH, "seconds": round(time.monotonic() - start), **more}
+    record = {"facts": facts, "steps": history.steps, "curves": history.curves}
+    unfinished = folder / "history.json.tmp"
+    unfinished.write_text(json.dumps(record))
+    os.replace(unfinished, folder / "history.json")
+    (work / f"{job.name}.checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, required=True, help="folder with model/ and the controls' folders")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "saelab-activations")
+    parser.add_argument("--only", default="", help="train only jobs whose name has this in it")
+    parser.add_argument("--sequences", type=int, default=9000, help="of text whose activations are harvested")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    todo = [job for job in jobs() if args.only in job.name]
+    if args.worker:
+        share = int(args.worker)
+        for job in tqdm(todo[share :: args.jobs], position=share, desc=f"dictionaries, process {share + 1}"):
+            run(job, args.work, args.out)
+        return
+    needed = {job.model for job in todo} | (
+        {"second_seed"} if any("second_seed" in s for j in todo for s in j.sites) else set()
+    )
+    for model in sorted(needed):
+        harvest(args.models / model, args.work / model, args.sequences, model == "shuffled_tokens")
+    command = [sys.executable, __file__, *sys.argv[1:]]
+    workers = [subprocess.Popen([*command, "--worker", str(i)]) for i in range(args.jobs)]
+    sys.exit(max(worker.wait() for worker in workers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""A small GPT-2 whose weights are written by hand, so that its circuits are known and not guessed.
+
+Three layers, four heads and an MLP a layer, 96 dimensions, 57 words, no training, no randomness. Three
+behaviours are planted, and half of the heads and two of the MLPs are busy with things that no answer needs:
+
+- `ioi`: " When Ann and Bob went to the park , Ann gave a cup to" → " Bob"
+- `induction`: " cup Ann key … cup" → " Ann"
+- `facts`: " Ann Hill plays the sport of" → " tennis", where neither name alone is enough
+
+    from saelab import exact
+    exact.save("exact_model")                    # then TransformerBridge.boot_transformers("exact_model")
+    exact.prompts(8, seed=0)["ioi"].tokens       # and .corrupted, .answer, .wrong
+    exact.circuit()["ioi"]["nodes"]              # the truth
+
+`mechanism.py` is the model, written to be read; `ablation.py` shows by brute force that the truth is true.
+"""
+
+from .mechanism import model
+from .truth import circuit
+from .words import Prompts, prompts, save, tokenizer
+
+__all__ = ["Prompts", "circuit", "model", "prompts", "save", "tokenizer"]
