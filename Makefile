@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export MPLBACKEND := agg
 TIMED = @start=$$(date +%s); echo "== $@"; set -e; trap 'echo "== $@: $$(($$(date +%s) - start)) s"' EXIT;
 
-.PHONY: course test lint package content notebooks clean
+.PHONY: course test lint package content notebooks world clean
 
 course: .venv/course  ## install, write the notebooks, prove that the first section runs
 	@$(BIN)/saelab start saelab-course
@@ -39,6 +39,9 @@ notebooks: .venv/course
 	@$(BIN)/python -m pip install -q -c constraints.txt torch
 	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[notebook,author]"
 	@touch $@
+
+world: .venv/course  ## train the pocket model, its controls and all dictionaries again: under 3 hours on two cores
+	$(BIN)/python build/recreate.py --runs runs
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache

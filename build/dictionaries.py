@@ -10,6 +10,7 @@ go to WORK, a temporary folder unless told otherwise. With --jobs 2, two process
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ class Job:
     sites: tuple[str, ...]  # an SAE's site; a transcoder's input and output
     model: str = "model"
     seed: int = 0
-    steps: int = 1500
+    steps: int = 1200
     more: dict = field(default_factory=dict)
 
     @property
@@ -202,13 +203,13 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True, help="folder with model/ and the controls' folders")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "saelab-activations")
-    parser.add_argument("--only", default="", help="train only jobs whose name has this in it")
+    parser.add_argument("--only", default="", help="train only jobs whose name this regular expression finds")
     parser.add_argument("--sequences", type=int, default=9000, help="of text whose activations are harvested")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    todo = [job for job in jobs() if args.only in job.name]
+    todo = [job for job in jobs() if re.search(args.only, job.name)]
     if args.worker:
         share = int(args.worker)
         for job in tqdm(todo[share :: args.jobs], position=share, desc=f"dictionaries, process {share + 1}"):

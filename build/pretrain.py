@@ -25,6 +25,7 @@ from saelab.world import World
 from saelab.world.tokenizer import tokenizer
 
 LENGTH, BATCH, BLOCK = 128, 48, 40  # tokens a sequence, sequences a step, steps whose text is drawn at once
+SAVE_EVERY = 60  # seconds between checkpoints
 
 
 def new_model(world: World, seed: int) -> GPT2LMHeadModel:
@@ -121,16 +122,17 @@ class Run:
             if self.step % 20 == 0:
                 self.losses.append([self.step, round(loss.item(), 4)])
                 bar.set_postfix(loss=f"{loss.item():.3f}")
-            if time.monotonic() - saved > 60:
+            if time.monotonic() - saved > SAVE_EVERY:
                 self.save()
                 saved = time.monotonic()
         self.save()
 
-    def publish(self) -> None:
-        """The folder that transformers and TransformerLens open."""
+    def publish(self, **facts) -> None:
+        """The folder that transformers and TransformerLens open, and what it came from."""
         self.model.save_pretrained(self.out)
         tokenizer(self.world).save_pretrained(self.out)
         (self.out / "losses.json").write_text(json.dumps(self.losses))
+        (self.out / "run.json").write_text(json.dumps(facts))
 
 
 def main() -> None:
@@ -146,7 +148,8 @@ def main() -> None:
     run = Run(args.out, args.seed, args.device)
     if args.steps:
         run.train(args.steps, args.text == "shuffled")
-    run.publish()
+    command = f"python build/pretrain.py --seed {args.seed} --steps {args.steps} --text {args.text}"
+    run.publish(command=command, seed=args.seed, steps=args.steps, tokens=args.steps * BATCH * LENGTH)
 
 
 if __name__ == "__main__":
