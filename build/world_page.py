@@ -41,11 +41,11 @@ and a latent, a probe or a circuit can be compared with the truth. This page is 
 from saelab.world import World
 
 world = World()
-text = world.sample(8, 128, seed=0)        # 8 sequences of 128 tokens
-text.labels(["topic: war"])                # [8, 128, 1]: where it is true
-text.entropy()                             # nats a token: the loss that no model can beat
-world.prompts.ioi(n=100)                   # prompts, answers, and twins that differ in one fact
-world.elicit("scope: dream", n=10)         # text with a factor, and text without
+text = world.sample(8, 128, seed=0)  # 8 sequences of 128 tokens
+text.labels(["topic: war"])  # [8, 128, 1]: where it is true
+text.entropy()  # nats a token: the loss that no model can beat
+world.prompts.ioi(n=100)  # prompts, answers, and twins that differ in one fact
+world.elicit("scope: dream", n=10)  # text with a factor, and text without
 ```
 
 A document has one of 24 topics, drawn by a Zipf law, and sentences of all families one after another. The topic chooses
