@@ -339,7 +339,9 @@ def one_support_for_all_rows(x, W, k):
     picked, residual, f = [], x, x.new_zeros(len(x), W.shape[1])
     for _ in range(min(k, W.shape[1])):
         match = (residual @ W).abs().sum(dim=0) / W.norm(dim=0).clamp_min(1e-12)
-        match[picked] = -1
+        match[picked] = 0
+        if match.max() <= 1e-5 * x.norm():  # only rounding is left
+            break
         picked.append(int(match.argmax()))
         f[:, picked] = torch.linalg.lstsq(W[:, picked], x.T).solution.T
         residual = x - f @ W.T

@@ -513,3 +513,24 @@ def test_a_mistake_is_answered_with_one_sentence(call, sentence):
 def test_chunks_are_small_pieces_of_a_tensor(monkeypatch):
     monkeypatch.setattr(reconstruction, "CHUNK", 3)
     assert [len(c) for c in reconstruction.chunks_of(torch.ones(7, 2))] == [3, 3, 1]
+
+
+def test_what_is_spliced_in_between_attention_and_mlp_goes_on_in_the_residual_stream(bridge):
+    """Against the layer written out: y = r + MLP(LN(r)) with r the reconstruction (BOS keeps its own)."""
+    tokens = torch.randint(2, 20, (3, 10), generator=torch.Generator().manual_seed(1))
+    model, constant = bridge.original_model, torch.linspace(-1, 1, 16)
+
+    class Constant:
+        encode = staticmethod(lambda x: x)
+        decode = staticmethod(lambda f: constant.expand_as(f))
+
+    with torch.no_grad():
+        block = model.transformer.h[1]
+        _, cache = bridge.run_with_cache(tokens, names_filter="blocks.1.hook_resid_mid")
+        mid = cache["blocks.1.hook_resid_mid"].clone()
+        mid[:, 1:] = constant
+        y = mid + block.mlp(block.ln_2(mid))
+        log_p = model.lm_head(model.transformer.ln_f(y))[:, 1:-1].log_softmax(-1)
+    expected = -log_p.gather(-1, tokens[:, 2:, None]).mean()
+    found = scores.ce_recovered(bridge, "blocks.1.hook_resid_mid", Constant(), tokens)
+    assert found.spliced == pytest.approx(float(expected), abs=1e-4)

@@ -44,6 +44,9 @@ def ce_recovered(model, site: str, sae, tokens: Tensor, input_site: str | None =
     of the loss, so the loss is that of predicting tokens 2 … length-1. The mean ablation puts in the mean activation
     over these tokens, without position 0. `input_site`: where a transcoder reads (`site` is where it writes).
     Heads are flattened ([batch, pos, head, d_head] → d_in = head · d_head). Hooks end with the call, on errors too.
+
+    At hook_resid_mid the layer's output is put together again (`_past_the_mlp`): a TransformerBridge (3.9) hands what a
+    hook returns there to the MLP alone, while the residual stream goes on as it was.
     """
     if tokens.ndim != 2 or tokens.shape[1] < 3:
         raise ValueError(f"Give tokens as [n, length] with BOS first and length ≥ 3, not {list(tokens.shape)}.")
@@ -80,13 +83,29 @@ def _loss(model, site: str, source: str, tokens: Tensor, batch: int, replace: Ca
         new = value.clone()
         new[:, 1:] = replace(read.pop(), value.flatten(2)[:, 1:]).to(value.dtype).view_as(value[:, 1:])
         spliced.append(site)
+        put[:] = [new]
         return new
 
+    put: list[Tensor] = []
+    hooks = [(source, keep), (site, splice), *_past_the_mlp(site, put)]
     total = 0.0
     for rows in tokens.split(batch):
-        logits = model.run_with_hooks(rows, fwd_hooks=[(source, keep), (site, splice)], return_type="logits")
+        logits = model.run_with_hooks(rows, fwd_hooks=hooks, return_type="logits")
         if not spliced:
             raise ValueError(f"The model has no activation {site!r}; choose one of the names in model.hook_dict.")
         log_p = logits[:, 1:-1].float().log_softmax(-1)
         total -= float(log_p.gather(-1, rows[:, 2:, None].to(log_p.device)).double().sum())
     return total / (len(tokens) * (tokens.shape[1] - 2))
+
+
+def _past_the_mlp(site: str, put: list[Tensor]) -> list[tuple[str, Callable]]:
+    """Hooks by which what was `put` at a layer's hook_resid_mid also reaches the layer's output, beside the MLP's."""
+    if not site.endswith("hook_resid_mid"):
+        return []
+    written: list[Tensor] = []
+
+    def keep(value, hook):
+        written[:] = [value]
+
+    layer = site.removesuffix("hook_resid_mid")
+    return [(f"{layer}hook_mlp_out", keep), (f"{layer}hook_resid_post", lambda value, hook: put[0] + written[0])]
