@@ -33,6 +33,6 @@ if __name__ == "__main__":
 
     def open_lab() -> None:
         here = lab("pocket")
-        _ = here.model, here.tokenizer, here.dictionary("blocks.1.hook_resid_post")
+        _ = here.model, here.tokenizer, here.tokens(8), here.prompts("ioi", 8)
 
-    print(f"opening lab('pocket') with model, tokenizer and a dictionary: {seconds(open_lab):.2f} s")
+    print(f"opening lab('pocket') with model, tokenizer, text and prompts: {seconds(open_lab):.2f} s")
