@@ -283,12 +283,22 @@ def test_sentences_read_like_english(world, text):
         (lambda world: world.sample(1, 8).labels(["topic: cheese"]), "no factor called 'topic: cheese'"),
         (lambda world: world.encode("a xylophone"), "no word 'xylophone'"),
         (lambda world: world.prompts.ioi(2, template=9), "templates 0 to 5"),
+        (lambda world: world.prompts.ioi(0), "at least 1 prompt"),
         (lambda world: world.elicit("person: Nora Bell", n=1, length=2), "met 0 times"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_sentence(world, mistake, told):
     with pytest.raises(ValueError, match=told):
         mistake(world)
+
+
+def test_the_examples_in_the_docstrings_hold():
+    import doctest
+
+    from saelab.world import world as module
+
+    result = doctest.testmod(module)
+    assert result.attempted >= 5 and not result.failed
 
 
 def test_the_page_about_the_world_is_up_to_date(world):

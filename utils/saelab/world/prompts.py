@@ -103,21 +103,20 @@ class WorldPrompts:
 
         if template is not None and template not in templates:
             raise ValueError(f"{family} has templates {templates.start} to {templates.stop - 1}, not {template}.")
+        if n < 1:
+            raise ValueError(f"Ask for at least 1 prompt, not {n}.")
         chosen = list(templates if template is None else [template])
-        columns: list[
-            tuple[Array, Array, Array, Array]
-        ] = []  # tokens, twin's tokens, both with the answer, per template
+        columns: list[tuple[Array, Array, int, Array]] = []  # by template: tokens, twin's, where the answer is, rows
         for i, one in enumerate(chosen):
             count = len(range(i, n, len(chosen)))
             if count:
                 d, twin = self._world.twins(family, one, flip, count, seed=[seed, i], held_out=held_out)
-                columns.append((d.tokens(), twin.tokens(), np.full(count, d.answer), np.arange(i, n, len(chosen))))
-        length = 1 + max(int(answer[0]) for _, _, answer, _ in columns)
+                columns.append((d.tokens(), twin.tokens(), d.answer, np.arange(i, n, len(chosen))))
+        length = 1 + max(stop for _, _, stop, _ in columns)
         both = np.full((2, n, length), PAD)
         both[..., 0] = BOS
         last, right = np.zeros(n, int), np.zeros((2, n), int)
-        for tokens, twin_tokens, answer, rows in columns:
-            stop = int(answer[0])
+        for tokens, twin_tokens, stop, rows in columns:
             both[:, rows, 1 : stop + 1] = tokens[:, :stop], twin_tokens[:, :stop]
             right[:, rows], last[rows] = (tokens[:, stop], twin_tokens[:, stop]), stop
         text = [self._world.decode(row) for row in both[0]]

@@ -98,8 +98,10 @@ class World:
     ) -> tuple[Draw, Draw]:
         """n sentences, and the same with one fact changed: `flip` takes what was drawn, gives what the twin draws.
 
-        >>> a, b = World().twins("agreement", 0, lambda drawn: {"plural": ~drawn["plural"]}, n=1)
-        >>> World().decode(a.tokens()[0]), World().decode(b.tokens()[0])  # doctest: +SKIP
+        >>> world = World()
+        >>> one, other = world.twins("agreement", 0, lambda drawn: {"plural": ~drawn["plural"]}, n=1)
+        >>> [world.decode(d.tokens()[0]) for d in (one, other)]
+        ['The whistle near the yards is poor.', 'The whistles near the yards are poor.']
         """
         return twins(self, family, template, flip, n, seed, held_out)
 
