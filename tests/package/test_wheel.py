@@ -57,3 +57,17 @@ def test_a_student_can_start_check_and_take_hints(installed, tmp_path):
     passed = run(installed, mine, "check", "superposition/dimensionality")
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert "needs a checkout" in run(installed, mine, "build").stderr
+
+
+def test_the_pocket_lab_opens_from_the_wheel(installed, tmp_path):
+    code = (
+        "import saelab; here = saelab.lab('pocket'); p = here.prompts('ioi', 4);"
+        "logits = here.model(p.tokens)[range(4), p.last];"
+        "print(saelab.__file__, (logits.argmax(-1) == p.answers).all())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    where, right = said.stdout.split()[-2:]
+    assert where.startswith(str(installed)) and right == "tensor(True)"
