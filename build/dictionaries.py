@@ -9,7 +9,6 @@ go to WORK, a temporary folder unless told otherwise. With --jobs 2, two process
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tqdm import tqdm
 from transformers import GPT2LMHeadModel
 
 from saelab import sae as S
+from saelab.files import write_atomically
 from saelab.world import World
 
 LAYERS, LENGTH, BATCH = 4, 128, 4096
@@ -192,9 +192,7 @@ def run(job: Job, work: Path, out: Path) -> None:
     S.save(dictionary, folder, dtype=torch.float16)
     facts = {"seed": job.seed, "steps": job.steps, "batch": BATCH, "seconds": round(time.monotonic() - start), **more}
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
-    unfinished = folder / "history.json.tmp"
-    unfinished.write_text(json.dumps(record))
-    os.replace(unfinished, folder / "history.json")
+    write_atomically(folder / "history.json", json.dumps(record))
     (work / f"{job.name}.checkpoint.safetensors").unlink(missing_ok=True)
 
 

@@ -1,12 +1,13 @@
 """docs/pocket_model.md from the manifest alone: what the pocket model and its dictionaries do, and what is missing."""
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from evaluation_words import CAPTIONS, HEAD, INTROS, LIMITS
+
+from saelab.files import write_atomically
 
 Manifest = dict[str, Any]
 COMPARED = "blocks.1.hook_resid_post"  # where architectures, seeds and controls are compared
@@ -40,9 +41,7 @@ def write(manifest: Manifest, docs: Path) -> None:
 
     docs.mkdir(parents=True, exist_ok=True)
     evaluation_plots.write(manifest, docs / "plots")
-    unfinished = docs / "pocket_model.md.tmp"
-    unfinished.write_text(page(manifest), encoding="utf-8")
-    os.replace(unfinished, docs / "pocket_model.md")
+    write_atomically(docs / "pocket_model.md", page(manifest))
 
 
 # What the sections and the plots look up

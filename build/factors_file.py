@@ -1,11 +1,11 @@
 """`factors.json` of the assets: the F1 and the best latent of every factor in every SAE."""
 
 import json
-import os
 
 from held_out import held_out
 
 from saelab import assets, scores
+from saelab.files import write_atomically
 
 
 def remembered() -> dict:
@@ -23,7 +23,5 @@ def remember(name: str, best: scores.FactorF1) -> None:
     content = remembered()
     content["f1"][name] = [round(value, 3) for value in best.f1.tolist()]
     content["latent"][name] = best.latent.tolist()
-    unfinished = assets.ROOT / "factors.json.tmp"
-    unfinished.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(unfinished, assets.ROOT / "factors.json")
+    write_atomically(assets.ROOT / "factors.json", json.dumps(content))
     assets.record("factors.json")

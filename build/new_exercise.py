@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from saelab import course
-from saelab.progress import write_atomically
+from saelab.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,7 +13,7 @@ import jupytext
 import nbformat
 
 from saelab import checks, course
-from saelab.progress import write_atomically
+from saelab.files import write_atomically
 from saelab.report import Report, TestResult
 from saelab.source import Cell, Exercise, Source, SourceError, solution_lines
 

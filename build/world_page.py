@@ -3,12 +3,12 @@
 python build/world_page.py
 """
 
-import os
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
+from saelab.files import write_atomically
 from saelab.world import World
 
 PAGE = Path(__file__).parents[1] / "docs" / "pocket_world.md"
@@ -108,6 +108,4 @@ def _factors_of(world: World, kinds: list) -> str:
 
 
 if __name__ == "__main__":
-    unfinished = PAGE.with_suffix(".tmp")
-    unfinished.write_text(page(World()), encoding="utf-8")
-    os.replace(unfinished, PAGE)
+    write_atomically(PAGE, page(World()))

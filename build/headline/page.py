@@ -4,11 +4,11 @@ An analysis whose dictionaries are not among the assets yet is listed, without f
 """
 
 import importlib
-import os
 from pathlib import Path
 
 from tqdm import tqdm
 
+from saelab.files import write_atomically
 from saelab.labs import lab
 
 PAGE = Path(__file__).parents[2] / "docs" / "headline.md"
@@ -49,9 +49,7 @@ def section(name: str, here) -> str:
 def main() -> None:
     here = lab("pocket")
     sections = [section(name, here) for name in tqdm(ANALYSES)]
-    unfinished = PAGE.with_suffix(".tmp")
-    unfinished.write_text("\n\n".join([HEAD.strip(), *sections]) + "\n", encoding="utf-8")
-    os.replace(unfinished, PAGE)
+    write_atomically(PAGE, "\n\n".join([HEAD.strip(), *sections]) + "\n")
 
 
 if __name__ == "__main__":

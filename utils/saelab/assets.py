@@ -9,10 +9,11 @@ every file with its size and sha256, and under further headings what is known of
 
 import hashlib
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from .files import write_atomically
 
 ROOT = Path(__file__).parent / "assets"
 _verified: dict[Path, tuple[int, int]] = {}  # file → (bytes, time of change) when it was last found whole
@@ -71,9 +72,7 @@ def record(name: str | Path, **facts: Any) -> None:
     for section, fact in facts.items():
         new.setdefault(section, {})[name] = fact
     new["files"] = dict(sorted(new["files"].items()))
-    unfinished = ROOT / f"manifest.json.{os.getpid()}.tmp"
-    unfinished.write_text(json.dumps(new, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, ROOT / "manifest.json")
+    write_atomically(ROOT / "manifest.json", json.dumps(new, indent=1, ensure_ascii=False) + "\n")
     _read.cache_clear()
 
 

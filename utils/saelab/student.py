@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import course, progress, submission
+from .files import write_atomically
 from .report import Report
 from .source import Exercise
 from .submission import Submission
@@ -38,7 +39,7 @@ def start(folder: Path) -> list[str]:
             if target.exists():
                 kept += 1
             elif fresh.is_file():
-                progress.write_atomically(target, fresh.read_text(encoding="utf-8"))
+                write_atomically(target, fresh.read_text(encoding="utf-8"))
                 made += 1
     if not (folder / progress.FILE).exists():
         progress.save(folder, {})
@@ -156,7 +157,7 @@ def reset(exercise: Exercise, folder: Path) -> list[str]:
     fresh_path = exercise.path.with_suffix(".ipynb")
     fresh = json.loads(fresh_path.read_text(encoding="utf-8"))
     if not path.is_file():
-        progress.write_atomically(path, fresh_path.read_text(encoding="utf-8"))
+        write_atomically(path, fresh_path.read_text(encoding="utf-8"))
         return [f"{path.relative_to(folder)} was missing; it is back, fresh."]
     try:
         submission.read(path)
@@ -170,7 +171,7 @@ def reset(exercise: Exercise, folder: Path) -> list[str]:
         notebook["cells"][found[-1]] = cell
     else:
         notebook["cells"].insert(_place(notebook, fresh, cell), cell)
-    progress.write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     entries, notes = progress.load(folder)
     entries[exercise.id] = progress.Entry("open", getattr(entries.get(exercise.id), "hints", 0), _today())
     progress.save(folder, entries)
@@ -194,7 +195,7 @@ def _backup(path: Path, folder: Path) -> Path:
     target.mkdir(exist_ok=True)
     copies = (target / f"{path.stem}.{number}.ipynb" for number in itertools.count(1))
     copy = next(c for c in copies if not c.exists())
-    progress.write_atomically(copy, path.read_text(encoding="utf-8"))
+    write_atomically(copy, path.read_text(encoding="utf-8"))
     return copy
 
 

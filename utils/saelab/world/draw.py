@@ -77,10 +77,6 @@ class Said:
     def __getitem__(self, slot: str) -> int:
         return self.at[slot]
 
-    def __add__(self, other: "Said") -> "Said":
-        """From the start of this phrase to the end of the other."""
-        return Said(self.start, other.stop, self.at | other.at)
-
 
 @dataclass
 class Draw:
@@ -137,8 +133,8 @@ class Draw:
         self.log_p += (bag.log_p[i] - np.log1p(-gone)).sum(1)
         return i
 
-    def flip(self, p: float, name: str) -> Array:
-        """True with chance p, [n]."""
+    def flip(self, p: float | Array, name: str) -> Array:
+        """True with chance p (one for all, or [n]), [n]."""
         yes = self._forced(name, self.uniform() < p).astype(bool)
         self.log_p += np.log(np.where(yes, p, 1 - p))
         return yes
@@ -163,9 +159,9 @@ class Draw:
             self.columns.append(slots[slot] if slot else self.words[word])
         return Said(start, len(self.columns), at)
 
-    def mark(self, name: str | Sequence[str], where: "int | Said", which: Array | None = None) -> None:
-        """Label a token or a phrase with a factor. With `which` [n]: with factor name[which] of a list of names, or,
-        for a single name, where `which` is true; −1 (or false) marks nothing."""
+    def mark(self, name: str | Sequence[str], where: "int | range | Said", which: Array | None = None) -> None:
+        """Label a token, several, or a phrase with a factor. With `which` [n]: with factor name[which] of a list of
+        names, or, for a single name, where `which` is true; −1 (or false) marks nothing."""
         if isinstance(name, str):
             number: Array | int = self.factors[name]
             if which is not None:

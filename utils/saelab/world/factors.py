@@ -16,7 +16,6 @@ from saelab.world.draw import Bag, Lexicon, spelled
 from saelab.world.families.stories import UNCERTAIN
 from saelab.world.topics import TOPICS
 
-KINDS = ("token", "context", "token in context", "predictive")
 _IN_CONTEXT = (
     "scope stance gender repeat role order person fact profession sense number list family syntax spelling language"
 )

@@ -122,9 +122,6 @@ WHO, THING, PLACE, VERB, ADJ = (_union(part) for part in ("who", "thing", "place
 
 def plural(noun: str) -> str:
     """The plural of a noun of the topics."""
-    irregular = {"knife": "knives", "shelf": "shelves", "leaf": "leaves", "staff": "staffs", "fish": "fishes"}
-    if noun in irregular:
-        return irregular[noun]
     if noun.endswith(("s", "x", "ch", "sh")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in "aeiou":

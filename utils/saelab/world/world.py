@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from saelab.world import factors as f
-from saelab.world.draw import Array, Draw, Lexicon, Said
+from saelab.world.draw import Array, Draw, Lexicon
 from saelab.world.factors import Factor
 from saelab.world.families import KINDS
 from saelab.world.prompts import Flip, WorldPrompts, twins
@@ -20,8 +20,8 @@ from saelab.world.text import Text
 from saelab.world.topical import CLASSES, LOG_P, PRIOR
 from saelab.world.topics import TOPICS
 
-BOS, PAD, EOS, UNK = range(4)
 _SPECIAL = ("<bos>", "<pad>", "<eos>", "<unk>")
+BOS, PAD = 0, 1
 _SLOTS = 10  # context factors a token can have at once
 
 
@@ -85,7 +85,7 @@ class World:
         """Let a kind of sentence write len(topic) sentences."""
         d = Draw(len(topic), rng, self._words, self._factors, topic, **more)
         kind.write(d, kind.template)
-        d.mark(f"family: {kind.family}", Said(2, len(d.columns), {}))
+        d.mark(f"family: {kind.family}", range(2, len(d.columns)))
         return d
 
     @cached_property

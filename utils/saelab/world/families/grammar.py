@@ -25,8 +25,8 @@ def agreement(d: Draw, template: int) -> None:
             slots[slot] = np.where(many, d.ids(w.ATTRACTORS_PLURAL)[attractor], d.ids(w.ATTRACTORS)[attractor])
     said = topical.say(d, _AGREEMENT[template], **slots)
     past = d.flip(0.5, "past")
-    for at in range(said["n"], said.stop):
-        d.mark(["number: singular subject", "number: plural subject"], at, plural.astype(int))
+    pending = range(said["n"], said.stop)
+    d.mark(["number: singular subject", "number: plural subject"], pending, plural.astype(int))
     now, then = (np.where(plural, *d.ids(pair)) for pair in (("are", "is"), ("were", "was")))
     d.answer = d.say("{be} {quality} .", be=np.where(past, then, now), quality=d.word(w.ADJ, "quality"))["be"]
 
@@ -119,6 +119,5 @@ def signs(d: Draw, template: int) -> None:
     slots = {f"s{i}": d.word(bag, f"sign {i}") for i in range(length)}
     d.say("It reads :")
     said = d.say(" ".join("{" + slot + "}" for slot in slots), **slots)
-    for at in range(said.start + 2, said.stop):
-        d.mark("language: DNA" if dna else "language: code", at)
+    d.mark("language: DNA" if dna else "language: code", range(said.start + 2, said.stop))
     d.say(".")

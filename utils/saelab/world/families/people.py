@@ -41,8 +41,7 @@ def ioi(d: Draw, template: int) -> None:
     d.mark("role: repeated name", action["s"])
     d.mark("role: receiver", end["io"])
     d.answer = end["io"]
-    for at in range(action["s"], end.start):
-        d.mark(["order: ABAB", "order: ABBA"], at, abba.astype(int))
+    d.mark(["order: ABAB", "order: ABBA"], range(action["s"], end.start), abba.astype(int))
 
 
 _FACTS = [
@@ -68,18 +67,14 @@ def fact(d: Draw, template: int) -> None:
     d.mark(names, said["last"], person)
     asked = range(said["last"], end.start)
     if template < 3:
-        for at in asked:
-            d.mark([f"fact: plays {sport}" for sport in w.SPORTS.words], at, w.SPORT_OF[person])
+        d.mark([f"fact: plays {sport}" for sport in w.SPORTS.words], asked, w.SPORT_OF[person])
     else:
-        for at in asked:
-            d.mark([f"fact: from {country}" for country in w.COUNTRIES.words[:16]], at, w.COUNTRY_OF[person])
+        d.mark([f"fact: from {country}" for country in w.COUNTRIES.words[:16]], asked, w.COUNTRY_OF[person])
 
 
 def gendered(d: Draw, women_share: float | Array = 0.5) -> tuple[Array, dict[str, Array]]:
     """Draw a gender for every sentence: is it a woman [n], and the pronouns that go with it."""
-    woman = d.uniform() < women_share
-    woman = d._forced("woman", woman).astype(bool)
-    d.log_p += np.log(np.where(woman, women_share, 1 - np.asarray(women_share)))
+    woman = d.flip(women_share, "woman")
     pairs = {"she": (w.SHE, w.HE), "her": (w.HER, w.HIS), "obj": (w.HER, w.HIM), "She": ("She", "He")}
     return woman, {slot: np.where(woman, *d.ids(pair)) for slot, pair in pairs.items()}
 
@@ -92,8 +87,7 @@ def either(d: Draw, woman: Array, women: Bag, men: Bag, name: str) -> Array:
 
 def mark_gender(d: Draw, woman: Array, start: int) -> None:
     """From `start` to here the person spoken of is known to be a woman or a man."""
-    for at in range(start, len(d.columns)):
-        d.mark(["gender: man", "gender: woman"], at, woman.astype(int))
+    d.mark(["gender: man", "gender: woman"], range(start, len(d.columns)), woman.astype(int))
 
 
 _PRONOUNS = [  # who is spoken of, and what is said
@@ -148,7 +142,6 @@ def profession(d: Draw, template: int) -> None:
     duty_said = d.say("{she} {verb} {noun} ,", **slots)
     d.say("so people called {obj} the>profession", **slots)
     which = 3 * place + duty
-    for at in range(duty_said["verb"], len(d.columns)):
-        d.mark([f"profession: {name}" for name in w.PROFESSIONS.words], at, which)
+    d.mark([f"profession: {name}" for name in w.PROFESSIONS.words], range(duty_said["verb"], len(d.columns)), which)
     d.answer = d.say("{profession} .", profession=d.ids(w.PROFESSIONS)[which])["profession"]
     mark_gender(d, woman, known)

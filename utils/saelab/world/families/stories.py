@@ -2,15 +2,15 @@
 
 from saelab.world import topical
 from saelab.world import words as w
-from saelab.world.draw import Array, Draw, Said
+from saelab.world.draw import Array, Draw
 from saelab.world.families.people import either, gendered, mark_gender
 
 
 def _clause(d: Draw, text: str, **slots: Array) -> None:
     """Say a clause about the topic and mark what stands before and after its verb."""
     said = topical.say(d, text, **slots)
-    d.mark("syntax: before the verb", Said(said.start, said["verb"], {}))
-    d.mark("syntax: after the verb", Said(said["verb"] + 1, said.stop, {}))
+    d.mark("syntax: before the verb", range(said.start, said["verb"]))
+    d.mark("syntax: after the verb", range(said["verb"] + 1, said.stop))
 
 
 _STORIES = [
@@ -70,8 +70,8 @@ def scope(d: Draw, template: int) -> None:
     start = len(d.columns) - 1
     subject, predicate = _CLAUSES[clause]
     _clause(d, f"{subject} {adverb if with_adverb else ''} {predicate}")
-    for at in range(start, len(d.columns)):
-        d.mark(f"scope: {name}", at)
-        if name in UNCERTAIN:
-            d.mark("stance: uncertain", at)
+    said = range(start, len(d.columns))
+    d.mark(f"scope: {name}", said)
+    if name in UNCERTAIN:
+        d.mark("stance: uncertain", said)
     d.say(ending)
