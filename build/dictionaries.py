@@ -27,22 +27,29 @@ from saelab import sae as S
 from saelab.files import write_atomically
 from saelab.world import World
 
-LAYERS, LENGTH, BATCH = 4, 128, 4096
-D_SAE, K = 1024, 12
+LAYERS, LENGTH = 4, 128
+D_SAE, K, K_WORDS = 1024, 8, 5
+BATCH, STEPS, DEAD_AFTER = 1024, 6000, 400  # many small steps find far more factors than few large ones
 COMPARED = "blocks.2.hook_resid_pre"  # the site where six architectures and five seeds are compared
 STORED = "blocks.1.hook_resid_post"  # its other name: what leaves layer 1 enters layer 2
+WORDS, NEXT = "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid"  # before and after the first attention
 
 
 @dataclass
 class Job:
-    """One dictionary: where its files go (below OUT), what is trained, on which activations of which model."""
+    """One dictionary: where its files go (below OUT), what is trained, on which activations of which model.
+
+    `from_data` starts it at activations (`saelab.sae.start_from`).
+    """
 
     folder: str
     make: type[S.SAE]
     sites: tuple[str, ...]  # an SAE's site; a transcoder's input and output
     model: str = "model"
     seed: int = 0
-    steps: int = 1200
+    steps: int = STEPS
+    lr: float = 1e-3
+    from_data: bool = False
     more: dict = field(default_factory=dict)
 
     @property
@@ -52,11 +59,16 @@ class Job:
 
 def jobs() -> list[Job]:
     """All dictionaries that ship, the most needed first."""
-    sites = ["blocks.0.hook_resid_pre"]
+    sites = []
     for layer in range(LAYERS):
         sites += [f"blocks.{layer}.{at}" for at in ("hook_resid_mid", "hook_resid_post", "hook_mlp_out", "attn.hook_z")]
     k = {"k": K}
     todo = [Job(f"dictionaries/{site}/batchtopk", S.BatchTopKSAE, (site,), more=k) for site in sites]
+    for name, make in (("batchtopk", S.BatchTopKSAE), ("matryoshka", S.MatryoshkaSAE)):
+        # what enters layer 0 is a token and its position: few latents, and every word has a direction of its own
+        words = {"lr": 3e-3, "from_data": True, "more": {"k": K_WORDS}}
+        todo.append(Job(f"dictionaries/{WORDS}/{name}", make, (WORDS,), **words))
+    todo.append(Job(f"dictionaries/{NEXT}/matryoshka", S.MatryoshkaSAE, (NEXT,), more=k))
     for layer in range(LAYERS):
         ends = (f"blocks.{layer}.mlp.hook_in", f"blocks.{layer}.hook_mlp_out")
         place = f"transcoders/blocks.{layer}.mlp"
@@ -90,7 +102,7 @@ def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -
     if (out / "done").exists():
         return
     out.mkdir(parents=True, exist_ok=True)
-    model = GPT2LMHeadModel.from_pretrained(folder).eval()
+    model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
     tokens = torch.from_numpy(World().sample(n_sequences, LENGTH, seed=700_000).tokens)
     if shuffled:
         from saelab.labs import shuffled as in_random_order
@@ -152,9 +164,9 @@ def penalty_for(job: Job, batches: Activations, target: float) -> dict:
     value = 0.3
     for _ in range(5):
         trial = job.make(128, D_SAE, **{name: value})
-        S.train(trial, batches, steps=400, bf16=True, progress=False)
+        S.train(trial, batches, steps=STEPS // 4, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER)
         with torch.no_grad():
-            l0 = float((trial.encode(batches(401)) > 0).sum(1).float().mean())
+            l0 = float((trial.encode(batches(STEPS)) > 0).sum(1).float().mean())
         tried.append((value, max(l0, 0.1)))
         if abs(l0 - target) < 0.05 * target:
             break
@@ -182,15 +194,18 @@ def run(job: Job, work: Path, out: Path) -> None:
     if any(scale != 1.0 for scale in batches.scales):
         metadata["scales"] = batches.scales
     dictionary = job.make(128, D_SAE, seed=job.seed, metadata=metadata, **more)
+    if job.from_data:
+        S.start_from(dictionary, torch.cat([batches(i) for i in range(40)]), seed=job.seed)
     history = S.train(
-        dictionary, batches, steps=job.steps, bf16=True, progress=False,
+        dictionary, batches, steps=job.steps, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER,
         checkpoint=work / f"{job.name}.checkpoint.safetensors",
     )  # fmt: skip
     if isinstance(dictionary, S.BatchTopKSAE):
-        many = [batches(10**6 + i) for i in range(16)]
+        many = [batches(10**6 + i) for i in range(64)]
         S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
     S.save(dictionary, folder, dtype=torch.float16)
-    facts = {"seed": job.seed, "steps": job.steps, "batch": BATCH, "seconds": round(time.monotonic() - start), **more}
+    facts = {"seed": job.seed, "steps": job.steps, "lr": job.lr, "batch": BATCH, **more}
+    facts["seconds"] = round(time.monotonic() - start)
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
     write_atomically(folder / "history.json", json.dumps(record))
     (work / f"{job.name}.checkpoint.safetensors").unlink(missing_ok=True)

@@ -43,8 +43,8 @@ def families() -> dict[int, list[int]]:
 def absorption(name: str) -> dict:
     """For every broad factor with a good main latent: on which narrower ones is it silent, and is theirs on instead?
 
-    A latent is on above the threshold that serves its factor best; tokens are those of the scoring half (of topics:
-    where the topic is at work). A child is called absorbed if the parent's latent is silent on at least 80% of its
+    A latent is on above the threshold that serves its factor best; tokens are those of the scoring half where
+    the parent may be asked for. A child is called absorbed if the parent's latent is silent on at least 80% of its
     tokens, the child's own latent (F1 ≥ 0.8) is on at 80% of these or more, and the parent's latent (precision ≥ 0.8)
     is on at half of the other tokens of the parent or more.
     """
@@ -53,14 +53,14 @@ def absorption(name: str) -> dict:
     _, best = factor_figures(dictionary, x)
     encoded = [dictionary.encode(part)[:, best.latent.clamp(min=0)] > best.threshold for part in chunks(x[~truth.fit])]
     on = torch.cat(encoded) & (best.latent >= 0)
-    labels, at_work = truth.labels[~truth.fit], truth.at_work[~truth.fit]
+    labels, asked = truth.labels[~truth.fit], truth.asked[~truth.fit]
     direction = torch.nn.functional.normalize(dictionary.W_dec, dim=1)[best.latent]
     rows = []
     for parent, children in families().items():
         if not best.precision[parent] >= 0.8 or best.recall[parent] < 0.3:
             continue
-        asked = at_work if truth.context[parent] else torch.ones_like(at_work)
-        cases = [case for child in children if (case := _case(parent, child, labels, asked, on, best, direction))]
+        here = asked[:, parent]
+        cases = [case for child in children if (case := _case(parent, child, labels, here, on, best, direction))]
         rows.append(_family(parent, cases, best))
     rows.sort(key=lambda row: (-len(row["absorbed"]), row["recall"]))
     frequent, rare = ([case for row in rows for case in row.pop(part)] for part in ("frequent", "rare"))

@@ -44,17 +44,15 @@ def measure(job: Job) -> dict:
 
 
 def factor_figures(dictionary, x: Tensor) -> tuple[dict, scores.FactorF1]:
-    """How many factors have a latent. Topics and themes are asked for where the topic is at work."""
+    """How many factors have a latent, asked where it is fair to ask; beside it, factors with idle tokens both ways."""
     truth = held_out()
+    idle = (~truth.asked).any(0)
     encoded = (dictionary.encode(part) for part in chunks(x))
-    everywhere = scores.factor_f1(encoded, truth.labels, fit=truth.fit)
-    here, asked = truth.at_work, truth.context
-    encoded = (dictionary.encode(part) for part in chunks(x[here]))
-    at_work = scores.factor_f1(encoded, truth.labels[here][:, asked], fit=truth.fit[here])
-    best = scores.FactorF1(*(value.clone() for value in vars(everywhere).values()))
-    for name in ("latent", "threshold", "precision", "recall", "f1"):
-        getattr(best, name)[asked] = getattr(at_work, name)
-    figures = summary(best.f1) | {"context_asked_everywhere": share(everywhere.f1[asked])}
+    best = scores.factor_f1(encoded, truth.labels, fit=truth.fit, mask=truth.asked)
+    encoded = (dictionary.encode(part) for part in chunks(x))
+    everywhere = scores.factor_f1(encoded, truth.labels[:, idle], fit=truth.fit)
+    figures = summary(best.f1) | {"asked_where_at_work": share(best.f1[idle])}
+    figures |= {"asked_everywhere": share(everywhere.f1)}
     often = (truth.frequency >= FREQUENT).nonzero()[:, 0].tolist()
     worst = sorted(often, key=lambda i: float(best.f1[i]))[:20]
     figures["worst"] = [
@@ -70,7 +68,7 @@ def summary(f1: Tensor) -> dict:
     """
     truth = held_out()
     kinds = {kind: torch.tensor([k == kind for k in truth.kinds]) for kind in dict.fromkeys(truth.kinds)}
-    groups = {"all": torch.ones_like(truth.context), "token": kinds["token"], "beyond": ~kinds["token"]}
+    groups = {"all": torch.ones_like(kinds["token"]), "token": kinds["token"], "beyond": ~kinds["token"]}
     figures: dict = {}
     for name, often in (("frequent", truth.frequency >= FREQUENT), ("all", truth.frequency >= RARE)):
         by_kind = {kind: share(f1[those & often]) for kind, those in kinds.items()}
@@ -131,10 +129,12 @@ def gate_figures(folder: str) -> dict:
     figures["failures"] = gates.failures(figures)
     truth, kind = held_out(), folder.split("/")[1] if "/" in folder else "model"
     often, half = truth.frequency >= FREQUENT, slice(len(truth.labels) // 2)
-    mask = torch.where(truth.context[often], truth.at_work[half, None], True)
     null = "controls/random_weights/model"
     random_acts = activations("random_weights")[STORED][half].float() if assets.names(null) else None
     figures["superposition"] = scores.superposition(
-        activations(kind)[STORED][half].float(), truth.labels[half][:, often], random_acts=random_acts, mask=mask
+        activations(kind)[STORED][half].float(),
+        truth.labels[half][:, often],
+        random_acts=random_acts,
+        mask=truth.asked[half][:, often],
     )
     return figures

@@ -151,12 +151,11 @@ def truth(manifest: Manifest) -> list[str]:
 
 def _which(mine: dict[str, Any], best: dict[str, Any] | None) -> list[str]:
     """Single factors: those that fail, and where the others are found."""
-    everywhere, at_work = (number(one["mean_f1"]) for one in (
-        mine["context_asked_everywhere"], mine["frequent"]["by_kind"]["context"],
-    ))  # fmt: skip
+    at_work, everywhere = (number(mine[which]["mean_f1"]) for which in ("asked_where_at_work", "asked_everywhere"))
     worst = ", ".join(f"{one['factor']} ({one['f1']:.2f})" for one in mine["worst"])
     lines = [
-        f"Topics and themes have a mean F1 of {at_work} where the topic is at work, {everywhere} asked at every token.",
+        f"Factors that are at work only at some of their tokens have a mean F1 of {at_work}; asked at every token, "
+        f"{everywhere}.",
         f"The frequent factors that fare worst, with F1: {worst}.",
     ]
     if best:

@@ -9,8 +9,9 @@ What the pocket model and its dictionaries do, measured on text that neither was
 How factors are counted. A factor is *found* by a dictionary if one latent, above one threshold, says it with F1 ≥ 0.8.
 Latent and threshold are chosen on the first half of the text, the F1 is from the second half. `<bos>` is left out, and
 factors that are true of the same tokens count once. *Frequent* factors are true of at least 1 token in 1,000, *all* of
-at least 1 in 10,000; where nothing is said, frequent ones are meant. Topics and themes are asked for where the topic
-chooses the next word, the other factors at every token.
+at least 1 in 10,000; where nothing is said, frequent ones are meant. Some factors are true over a stretch and settle a
+word here and there (the speaker's gender a pronoun, the topic the topic's words); the tokens in between, where the
+factor is true but a model may leave it alone, count neither for nor against a latent.
 
 Most factors are *token* factors, which follow from the token: they lie in the embeddings already, and a dictionary of a
 model with random weights finds many of them. What a model has learnt shows in the factors *beyond the token*: those of

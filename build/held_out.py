@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 from dictionaries import LENGTH, STORED, Job, jobs
 from torch import Tensor
@@ -23,8 +22,8 @@ FREQUENT, RARE = 1e-3, 1e-4  # a factor counts if it is true of at least this sh
 class HeldOut:
     """Text of N tokens without <bos>, and the F factors that are true of at least RARE of them, each truth once.
 
-    tokens [sequences, LENGTH]; labels [N, F], at_work [N] (where the topic chooses the next word), fit [N] (the first
-    half of the sequences), frequency and context [F] (bool: a topic or theme).
+    tokens [sequences, LENGTH]; labels and asked [N, F] as in `saelab.world.text.Truth`, fit [N] (the first half of the
+    sequences), frequency [F].
     """
 
     tokens: Tensor
@@ -32,35 +31,26 @@ class HeldOut:
     kinds: list[str]
     parents: list[str | None]
     labels: Tensor
-    at_work: Tensor
+    asked: Tensor
     fit: Tensor
     frequency: Tensor
-    context: Tensor
 
 
 @lru_cache(maxsize=1)
 def held_out() -> HeldOut:
     """The text that everything is measured on."""
-    world = World()
-    text = world.sample(SEQUENCES, LENGTH, seed=SEED)
-    labels = torch.from_numpy(text.labels()[:, 1:].reshape(-1, len(world.factors)))
-    half = len(labels) // 2
-    both = labels[:half].any(0) & labels[half:].any(0) & (labels.float().mean(0) >= RARE)
-    first: dict[bytes, int] = {}  # of the factors that are true of the same tokens
-    for i in both.nonzero()[:, 0].tolist():
-        first.setdefault(np.packbits(labels[:, i].numpy()).tobytes(), i)
-    chosen = [world.factors[i] for i in first.values()]
-    labels = labels[:, list(first.values())]
+    text = World().sample(SEQUENCES, LENGTH, seed=SEED)
+    truth = text.truth(RARE)
+    labels, asked = torch.from_numpy(truth.labels), torch.from_numpy(truth.asked)
     return HeldOut(
         tokens=torch.from_numpy(text.tokens),
-        names=[factor.name for factor in chosen],
-        kinds=[factor.kind for factor in chosen],
-        parents=[factor.parent for factor in chosen],
+        names=truth.names,
+        kinds=[factor.kind for factor in truth.factors],
+        parents=[factor.parent for factor in truth.factors],
         labels=labels,
-        at_work=torch.from_numpy(text.topic_next)[:, 1:].flatten(),
-        fit=torch.arange(len(labels)) < half,
+        asked=asked,
+        fit=torch.arange(len(labels)) < len(labels) // 2,
         frequency=labels.float().mean(0),
-        context=torch.tensor([factor.kind == "context" for factor in chosen]),
     )
 
 

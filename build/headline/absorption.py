@@ -6,11 +6,12 @@ Chanin et al. 2024, "A is for Absorption", found with initial letters that it of
 
 Method: pairs parent ⊃ child of factors (theme ⊃ topic, class ⊃ word, continent ⊃ its rich countries, …). A linear probe
 for the parent says where the parent's latents should be on; only parents whose probe reaches F1 0.9 on other text are
-asked, and topics only where the topic is at work. The parent's main latents: the one with the best F1, and others as
-long as each adds 0.03 to the F1 of "any of them is on" (splitting, as in that paper), none of them the latent (F1 ≥
-0.8) of a child that is less than a quarter of the parent. On means above zero. The child's latent: the one with the
-best F1 for the child, at least 0.8, and none of the parent's. A token of the child is absorbed if the probe says
-parent, none of the parent's main latents is on, the child's latent is, and it writes along the probe.
+asked, and only tokens where the parent has something to settle (`Text.at_work`). The parent's main latents: the one
+with the best F1, and others as long as each adds 0.03 to the F1 of "any of them is on" (splitting, as in that paper),
+none of them the latent (F1 ≥ 0.8) of a child that is less than a quarter of the parent. On means above zero. The
+child's latent: the one with the best F1 for the child, at least 0.8, and none of the parent's. A token of the child is
+absorbed if the probe says parent, none of the parent's main latents is on, the child's latent is, and it writes along
+the probe.
 
 It shows if for some pairs more than half of the tokens are absorbed, although the parent's main latents are right
 (precision ≥ 0.8) and on at more than half of the parent's other tokens, and the mean over pairs is well above the null:
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from latents import at_work, best_cut, encoded, f1_of, flat, frequent, held_out, hierarchy, is_context, main_latents
+from latents import best_cut, encoded, f1_of, flat, frequent, held_out, hierarchy, main_latents
 from torch import Tensor
 
 from saelab.scores import probe_directions
@@ -72,8 +73,7 @@ def parent_of(
 def pairs_of(lab, site: str, architecture: str, n: int, seed: int) -> list[dict]:
     """Every pair that can be asked, with its rate of absorption and the null's; the strongest first."""
     text, dictionary = held_out(lab, n, seed), lab.dictionary(site, architecture)
-    names, labels = frequent(text, 5e-4)
-    context, work, x = is_context(text, names), at_work(text), flat(lab, site, text)
+    (names, labels, asked), x = frequent(text, 5e-4), flat(lab, site, text)
     on = torch.cat([(f > 0).float() for f in encoded(dictionary, x)])
     fit = torch.arange(len(x)) < len(x) // 2
     own_f1 = f1_of(labels[fit].float().T @ on[fit], on[fit].sum(0), labels[fit].sum(0)[:, None])
@@ -81,10 +81,9 @@ def pairs_of(lab, site: str, architecture: str, n: int, seed: int) -> list[dict]
     generator = torch.Generator().manual_seed(seed)
     pairs, many = hierarchy(lab.world, names), labels[fit].sum(0)
     for parent, child in pairs:
-        asked = work if context[parent] else torch.ones_like(work)
         if parent not in known:
             small = [c for p, c in pairs if p == parent and f1[c] >= 0.8 and 4 * many[c] < many[p]]
-            known[parent] = parent_of(parent, x, on, labels, asked, fit, own[small].tolist())
+            known[parent] = parent_of(parent, x, on, labels, asked[:, parent], fit, own[small].tolist())
         here = known[parent]
         if here is None:
             continue

@@ -6,7 +6,6 @@ from the second, as everywhere in `saelab.scores`.
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,25 +20,10 @@ def held_out(lab, n: int, seed: int) -> Text:
     return lab.world.sample(n, 128, seed=SEED + seed)
 
 
-def frequent(text: Text, least: float) -> tuple[list[str], Tensor]:
-    """Names and labels [N, F] of the factors true of at least this share of the tokens, each truth once."""
-    labels = text.labels()[:, 1:].reshape(-1, len(text.world.factors))
-    first: dict[bytes, int] = {}
-    for i in np.flatnonzero(labels.mean(0) >= least):
-        first.setdefault(np.packbits(labels[:, i]).tobytes(), int(i))
-    numbers = list(first.values())
-    return [text.world.factors[i].name for i in numbers], torch.from_numpy(labels[:, numbers])
-
-
-def is_context(text: Text, names: list[str]) -> Tensor:
-    """Which of these factors are topics and themes, [F]: asked only where the topic is at work (`topic_next`)."""
-    kinds = {factor.name: factor.kind for factor in text.world.factors}
-    return torch.tensor([kinds[name] == "context" for name in names])
-
-
-def at_work(text: Text) -> Tensor:
-    """Tokens after which the topic chooses the word, [N]."""
-    return torch.from_numpy(text.topic_next)[:, 1:].flatten()
+def frequent(text: Text, least: float) -> tuple[list[str], Tensor, Tensor]:
+    """Names, labels and asked [N, F] (see `Text.truth`) of the factors true of at least this share of the tokens."""
+    truth = text.truth(least)
+    return truth.names, torch.from_numpy(truth.labels), torch.from_numpy(truth.asked)
 
 
 @torch.no_grad()

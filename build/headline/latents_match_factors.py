@@ -3,8 +3,8 @@
 Question: for what share of the factors that are true of at least one token in 1,000 does a dictionary have a latent
 that says the factor (F1 ≥ 0.8)?
 
-Method: `saelab.scores.factor_f1`: latent and threshold chosen on half of the text, F1 told from the other half. Topics
-and themes are asked where the next word is drawn from the topic, since elsewhere nothing makes the model carry them.
+Method: `saelab.scores.factor_f1`: latent and threshold chosen on half of the text, F1 told from the other half. Tokens
+where a factor is true but settles nothing (`Text.at_work`) are not asked: nothing makes the model carry it there.
 Null: a dictionary of random directions with as many latents a token. Beside it a linear probe for each factor, which
 may use all dimensions: what it cannot say, no latent can.
 
@@ -18,7 +18,7 @@ of the token factors before the first MLP; of the topics after layer 2 (54%, pro
 """
 
 import torch
-from latents import at_work, best_cut, encoded, f1_of, flat, frequent, held_out, is_context
+from latents import best_cut, encoded, f1_of, flat, frequent, held_out
 from torch import Tensor
 
 from saelab.scores import factor_f1, probe_directions, random_dictionary
@@ -27,33 +27,26 @@ SITES = ("blocks.0.hook_resid_mid", "blocks.1.hook_resid_post", "blocks.2.hook_r
 KINDS = ("token", "context", "token in context", "predictive")
 
 
-def scores(dictionary, x: Tensor, labels: Tensor, context: Tensor, asked: Tensor) -> Tensor:
-    """Best F1 of every factor, [F]; of the `context` ones over the tokens `asked` alone."""
-    f1 = torch.zeros(len(context))
-    f1[~context] = factor_f1(encoded(dictionary, x), labels[:, ~context]).f1
-    f1[context] = factor_f1(encoded(dictionary, x[asked]), labels[asked][:, context]).f1
-    return f1.nan_to_num(0.0)
+def scores(dictionary, x: Tensor, labels: Tensor, asked: Tensor) -> Tensor:
+    """Best F1 of every factor, [F], over the tokens `asked`."""
+    return factor_f1(encoded(dictionary, x), labels, mask=asked).f1.nan_to_num(0.0)
 
 
-def probed(x: Tensor, labels: Tensor, context: Tensor, asked: Tensor) -> Tensor:
+def probed(x: Tensor, labels: Tensor, asked: Tensor) -> Tensor:
     """F1 of a linear probe for each factor, [F], fitted and told as a latent's: what the activations have."""
-    found = torch.zeros(len(context))
-    for those, rows in ((~context, torch.ones_like(asked)), (context, asked)):
-        here, true = x[rows], labels[rows][:, those]
-        half = len(here) // 2
-        score = here @ probe_directions(here[:half], true[:half]).T.nan_to_num(0.0)
-        cuts = torch.tensor([best_cut(s, t) for s, t in zip(score[:half].T, true[:half].T)])
-        said, actual = score[half:] >= cuts, true[half:]
-        found[those] = f1_of((said & actual).sum(0), said.sum(0), actual.sum(0))
-    return found
+    half, labels = len(x) // 2, labels & asked
+    score = x @ probe_directions(x[:half], labels[:half], asked[:half]).T.nan_to_num(0.0)
+    columns = zip(score[:half].T, labels[:half].T, asked[:half].T)
+    cuts = torch.tensor([best_cut(one[mask], true[mask]) for one, true, mask in columns])
+    said, actual = (score[half:] >= cuts) & asked[half:], labels[half:]
+    return f1_of((said & actual).sum(0), said.sum(0), actual.sum(0))
 
 
 @torch.no_grad()
 def measure(lab, n: int = 300, seed: int = 0, sites: tuple[str, ...] = SITES, bound: float = 0.8) -> dict:
     """Shares by site, in the order of `sites`; `…_random`: the null, `…_probe`: linear probes."""
     text = held_out(lab, n, seed)
-    names, labels = frequent(text, 1e-3)
-    context, asked = is_context(text, names), at_work(text)
+    names, labels, asked = frequent(text, 1e-3)
     kinds = {factor.name: factor.kind for factor in lab.world.factors}
     found: dict[str, list] = {
         "sites": list(sites),
@@ -65,8 +58,8 @@ def measure(lab, n: int = 300, seed: int = 0, sites: tuple[str, ...] = SITES, bo
     for site in sites:
         dictionary, x = lab.dictionary(site), flat(lab, site, text)
         null = random_dictionary(x, k=12, d_sae=dictionary.d_sae, seed=seed)
-        by = {"": scores(dictionary, x, labels, context, asked), "_random": scores(null, x, labels, context, asked)}
-        for end, f1 in (by | {"_probe": probed(x, labels, context, asked)}).items():
+        by = {"": scores(dictionary, x, labels, asked), "_random": scores(null, x, labels, asked)}
+        for end, f1 in (by | {"_probe": probed(x, labels, asked)}).items():
             good = f1 >= bound
             found[f"share{end}"].append(float(good.float().mean()))
             for kind in KINDS:

@@ -22,7 +22,7 @@ for +0.07. (Another draw of text finds other topics best: 0.25 and 0.46 at doses
 
 import numpy as np
 import torch
-from latents import at_work, encoded, flat, held_out
+from latents import encoded, flat, held_out
 from torch import Tensor
 
 from saelab.scores import factor_f1
@@ -36,7 +36,7 @@ def best_topics(lab, site: str, n: int, seed: int, many: int = 3) -> list[tuple[
     """Topics with the best latents: topic, latent, F1, the latent's mean activation where the topic is on."""
     text, dictionary = held_out(lab, n, seed), lab.dictionary(site)
     names = [f"topic: {name}" for name, topic in TOPICS.items() if topic.parent != name]
-    asked = at_work(text)
+    asked = torch.from_numpy(text.at_work(names[:1]))[:, 1:].flatten()
     labels = torch.from_numpy(text.labels(names))[:, 1:].flatten(0, 1)[asked]
     f = torch.cat(list(encoded(dictionary, flat(lab, site, text)[asked])))
     best = factor_f1(f, labels)

@@ -32,7 +32,8 @@ def factors(share: float) -> dict:
         "frequent": group,
         "all": group,
         "deciles": {"all": tenth, "token": tenth, "beyond": tenth},
-        "context_asked_everywhere": row,
+        "asked_everywhere": row,
+        "asked_where_at_work": row,
         "worst": [{"factor": "word: shell", "f1": 0.0625, "latent": 3}],
     }
 
@@ -125,7 +126,7 @@ def test_an_absorbing_latent_is_told_from_a_good_one(build, monkeypatch):
     case = build("evaluation_absorption")._case
     truth = build("held_out").HeldOut(
         tokens=torch.zeros(0), names=["class: king", "word: king"], kinds=[], parents=[], labels=torch.zeros(0),
-        at_work=torch.zeros(0), fit=torch.zeros(0), frequency=torch.zeros(0), context=torch.zeros(0),
+        asked=torch.zeros(0), fit=torch.zeros(0), frequency=torch.zeros(0),
     )  # fmt: skip
     monkeypatch.setattr(build("evaluation_absorption"), "held_out", lambda: truth)
     labels = torch.zeros(200, 2, dtype=torch.bool)

@@ -19,6 +19,7 @@ from saelab.sae import (
     calibrate,
     load,
     save,
+    start_from,
     train,
 )
 from saelab.sae.topk import batch_threshold, nth_largest
@@ -379,3 +380,32 @@ def test_constructors_refuse_nonsense():
         MatryoshkaSAE(10, 32, k=2, prefixes=[8, 4, 32])
     with pytest.raises(ValueError, match="batch is a pair"):
         Transcoder(10, 32, k=2).loss(toy(0))
+
+
+# starting at activations
+
+
+def words(n: int, seed: int = 0) -> torch.Tensor:
+    """Activations that are one of 40 directions each, the rarest 1 in 170 [n, 10]."""
+    generator = torch.Generator().manual_seed(seed)
+    W = F.normalize(torch.randn(40, 10, generator=torch.Generator().manual_seed(7)), dim=1)
+    chances = 1 / torch.arange(1.0, 41.0)
+    return 0.3 + 2 * W[torch.multinomial(chances, n, replacement=True, generator=generator)]
+
+
+def test_a_start_at_activations_takes_rare_ones_too_and_leaves_nothing_dead():
+    x, sae = words(4000), TopKSAE(10, 40, k=1)
+    start_from(sae, x)
+    assert torch.allclose(sae.b_dec, x.mean(0)) and torch.equal(sae.W_enc.T, sae.W_dec)
+    nearest = F.normalize(x - x.mean(0), dim=1) @ sae.W_dec.T
+    assert (nearest.amax(1) > 0.999).all()  # each of the 40 kinds has a row of its own
+    dead = {}
+    for name, one in {"data": sae, "random": TopKSAE(10, 40, k=1)}.items():
+        train(one, lambda step: words(512, step), steps=150, progress=False)
+        dead[name] = int((one.encode(words(4000, seed=999)) > 0).sum(0).eq(0).sum())
+    assert dead["data"] == 0 < dead["random"]
+
+
+def test_a_start_at_too_few_activations_is_told():
+    with pytest.raises(ValueError, match=r"at least d_sae = 40 activations \[n, 10\]"):
+        start_from(TopKSAE(10, 40, k=1), words(39))

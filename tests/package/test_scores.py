@@ -126,7 +126,8 @@ def test_candidates_are_ranked_by_true_f1_at_geometric_ranks():
     rng = Rng(8)
     latents, labels = rng.uniform(512, 40), rng.uniform(512, 3) < 0.1
     entries, _ = _positive_entries(torch.cat([latents, latents]), torch.cat([labels, labels]), None)
-    chosen = _candidates(entries, torch.cat([labels, labels]), labels.sum(0), 5)
+    both = torch.cat([labels, labels])
+    chosen = _candidates(entries, both, torch.ones_like(both), labels.sum(0), 5)
     ranks = [math.floor(512 * 2 ** (-q / 2)) for q in range(20)]
     for f in range(3):
         best = []
@@ -163,6 +164,17 @@ def test_another_split_is_honoured():
     got = scores.factor_f1(latents, labels, fit=fit)
     same = scores.factor_f1(latents[order], labels[order], fit=torch.arange(200) < fit.sum())
     assert torch.equal(got.latent, same.latent) and torch.equal(got.f1, same.f1)
+
+
+def test_tokens_that_are_not_asked_count_neither_way():
+    rng = Rng(11)
+    latents, labels, mask = sparse_latents(rng, 400, 8), rng.uniform(400, 5) < 0.2, rng.uniform(400, 5) < 0.6
+    got = scores.factor_f1(latents, labels, mask=mask)
+    for f in range(5):
+        here = mask[:, f]
+        alone = scores.factor_f1(latents[here], labels[here][:, [f]], fit=torch.arange(400)[here] < 200)
+        for name in vars(got):
+            assert torch.equal(getattr(got, name)[[f]], getattr(alone, name)), name
 
 
 # token_auc and probes

@@ -310,3 +310,45 @@ def test_the_page_about_the_world_is_up_to_date(world):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf-8") == module.page(world), "run python build/world_page.py"
+
+
+# where factors are at work
+
+
+def words_before(world, text, name):
+    """The words that stand right after a token where a factor of this name would be at work."""
+    n, t = np.nonzero(text.at_work([name])[:, :-1, 0])
+    return {world.vocabulary[token].strip() for token in text.tokens[n, t + 1]}
+
+
+def test_factors_are_at_work_just_before_the_word_that_they_settle(world, text):
+    assert words_before(world, text, "gender: woman") == {"she", "he", "her", "his", "him"}
+    assert words_before(world, text, "number: plural subject") == {"is", "are", "was", "were"}
+    assert words_before(world, text, "profession: nurse") <= set(w.PROFESSIONS.words)
+    assert words_before(world, text, "order: ABBA") <= set(w.NAMES.words)
+    answers = {word for bag in (w.SPORTS, w.COUNTRIES, w.CAPITALS) for word in bag.words}
+    assert words_before(world, text, "fact: plays golf") <= answers
+    topical = {word for bag in (w.WHO, w.THING, w.PLACE, w.VERB, w.ADJ) for word in bag.words}
+    assert words_before(world, text, "topic: war") <= topical
+    assert text.at_work(["word: the", "class: noun", "language: French"])[:, 1:].all()
+
+
+def test_where_the_gender_is_known_and_at_work_it_settles_the_pronoun(world, text):
+    name = ["gender: woman"]
+    labels, at_work = text.labels(name)[:, :-1, 0], text.at_work(name)[:, :-1, 0]
+    assert 0.05 < (labels & at_work).sum() / labels.sum() < 0.3
+    assert {world.vocabulary[token].strip() for token in text.tokens[:, 1:][labels & at_work]} == {"she", "her"}
+
+
+def test_the_truth_leaves_out_idle_tokens_rare_factors_and_equal_ones(world, text):
+    truth = text.truth(1e-3)
+    labels = text.labels(truth.names)[:, 1:].reshape(-1, len(truth.names))
+    at_work = text.at_work(truth.names)[:, 1:].reshape(-1, len(truth.names))
+    assert (truth.labels == labels).all()
+    assert (truth.asked == (at_work | ~labels)).all()
+    assert labels.mean(0).min() >= 1e-3
+    packed = {column.tobytes() for column in np.packbits(labels, axis=0).T}
+    assert len(packed) == len(truth.names)
+    others = [factor.name for factor in world.factors if factor.name not in truth.names]
+    left = text.labels(others)[:, 1:].reshape(-1, len(others))
+    assert {column.tobytes() for column in np.packbits(left[:, left.mean(0) >= 1e-3], axis=0).T} <= packed

@@ -109,7 +109,7 @@ def loss_over_entropy(model, world: World, n: int = 1500, seed: int = 0) -> dict
 def context_factors(model, world: World, n: int = 800, seed: int = 1) -> dict[str, object]:
     """For every factor called context: held-out AUC of a probe on the token alone and of one on the residual stream.
 
-    The token's probe is asked over all tokens, and again only where the topic is at work (`Text.topic_next`); the
+    The token's probe is asked over all tokens, and again only where the topic is at work (`Text.at_work`); the
     larger figure counts. The model's probe may choose the layer; it is asked where the topic is at work, because at
     the other tokens nothing makes a model carry it (`probe_auc_everywhere` is lower, and is reported).
     `model` is a transformers GPT-2.
@@ -117,8 +117,7 @@ def context_factors(model, world: World, n: int = 800, seed: int = 1) -> dict[st
     text = world.sample(n, 128, seed=seed)
     names = [factor.name for factor in world.factors if factor.kind == "context"]
     labels = torch.from_numpy(text.labels(names))[:, 1:].flatten(0, 1)
-    tokens, at_work = (torch.from_numpy(x) for x in (text.tokens, text.topic_next))
-    here = at_work[:, 1:].flatten()
+    tokens, here = torch.from_numpy(text.tokens), torch.from_numpy(text.at_work(names[:1]))[:, 1:].flatten()
     layers = residual_stream(model, tokens)
     by_token = [token_auc(tokens[:, 1:].flatten(), labels, mask) for mask in (None, here)]
     by_model = [torch.stack([linear_probe_auc(x, labels, mask) for x in layers]).amax(0) for mask in (here, None)]

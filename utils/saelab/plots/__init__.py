@@ -8,6 +8,7 @@ from ._arrows import arrows
 from ._bars import bars, stacks
 from ._curves import line
 from ._dots import dimensionality_strip, scatter
+from ._live import live
 from ._maps import heat_map, phase_map
 
-__all__ = ["arrows", "bars", "dimensionality_strip", "heat_map", "line", "phase_map", "scatter", "stacks"]
+__all__ = ["arrows", "bars", "dimensionality_strip", "heat_map", "line", "live", "phase_map", "scatter", "stacks"]

@@ -9,7 +9,7 @@ sae = load("folder")
 from .architectures import SAE, GatedSAE, JumpReLUSAE, Loss, StandardSAE
 from .saelens import load, save
 from .topk import BatchTopKSAE, MatryoshkaSAE, TopKSAE
-from .training import History, calibrate, train
+from .training import History, calibrate, start_from, train
 from .transcoders import Crosscoder, SkipTranscoder, Transcoder
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "calibrate",
     "load",
     "save",
+    "start_from",
     "train",
 ]

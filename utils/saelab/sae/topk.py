@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import parallel
 from .architectures import SAE, Loss, above, squared_error
 
 
@@ -69,7 +70,7 @@ class BatchTopKSAE(TopKSAE):
 
     def activate(self, h: Tensor) -> Tensor:
         if self.training:
-            theta = batch_threshold(h.detach(), self.k)
+            theta = batch_threshold(h.detach(), self.k, parallel.processes())
             self.threshold.copy_(theta if self.threshold.isnan().any() else self.threshold.lerp(theta, 0.02))
             return F.threshold(h, float(theta), 0.0)
         if self.threshold.isnan().any():
@@ -77,12 +78,17 @@ class BatchTopKSAE(TopKSAE):
         return h * above(h, self.threshold)
 
 
-def batch_threshold(h: Tensor, k: int) -> Tensor:
-    """The θ ≥ 0 above which lie the k · batch largest of h [..., d_sae] (fewer where not so many are positive)."""
-    keep = k * h[..., 0].numel()
-    if keep >= h.numel():
+def batch_threshold(h: Tensor, k: int, processes: int = 1) -> Tensor:
+    """The θ ≥ 0 above which lie the k · batch largest of h [..., d_sae] (fewer where not so many are positive).
+
+    With several processes: of the batch that they have together; each sends only those of its own that may count.
+    """
+    keep, values = k * h[..., 0].numel() * processes, h.flatten().float()
+    if keep >= h.numel() * processes:
         return torch.zeros((), device=h.device)
-    return nth_largest(h.flatten().float(), keep + 1).clamp_min(0.0)
+    if processes > 1:
+        values = parallel.gathered(values.topk(min(keep + 1, len(values))).values)
+    return nth_largest(values, keep + 1).clamp_min(0.0)
 
 
 def nth_largest(values: Tensor, n: int) -> Tensor:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from . import parallel
 from .architectures import SAE, JumpReLUSAE, Loss, squared_error
 from .topk import BatchTopKSAE, batch_threshold
 
@@ -52,6 +53,7 @@ def train(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 500,
     progress: bool = True,
+    watch: Callable[[History], object] | None = None,
 ) -> History:
     """Train a dictionary in place with Adam and return its curves; afterwards it is in eval mode.
 
@@ -64,7 +66,11 @@ def train(
     their variance is 1 on average over dimensions (the number comes from the first batch), which lets one lr and
     one penalty serve every site; at the end it is folded back, so the dictionary fits the activations as they came.
     A dictionary whose b_dec is 0 is fresh and starts at the first batch's mean; any other is trained on from where
-    it is. `bf16` runs the large matrix products in bfloat16.
+    it is. `bf16` runs the large matrix products in bfloat16. `watch` is called with the curves whenever something was
+    recorded (`saelab.plots.live` draws them).
+
+    Under `torchrun`, with a process group, every process calls this with its own rows of each batch, equally many; all
+    end with the same dictionary, and with that of a single process up to rounding (see `parallel`).
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}.")
@@ -79,7 +85,7 @@ def train(
     if path and path.exists():
         start, scale, history = _resume(path, run, sae, optimiser, silent)
     else:
-        x, y = _pair(batches(0))
+        x, y = (parallel.gathered(part) for part in _pair(batches(0)))
         if normalise:
             scale = (_scale(x), _scale(y))
         if sae.b_dec.any():
@@ -88,29 +94,57 @@ def train(
             sae.start_at(x * scale[0], y * scale[1])
 
     sae.train()
-    for step in tqdm(range(start, steps), initial=start, total=steps, disable=not progress, leave=False):
+    loss_of = parallel.averaging(sae)
+    quiet = not (progress and parallel.is_first())
+    for step in tqdm(range(start, steps), initial=start, total=steps, disable=quiet, leave=False):
         x, y = _pair(batches(step))
         x, y = (x * scale[0],) * 2 if y is x else (x * scale[0], y * scale[1])
         for group in optimiser.param_groups:
             group["lr"] = lr * min((step + 1) / max(1, warmup), (steps - step) / max(1, steps / 5), 1.0)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            loss = sae.loss(x, y, dead=silent >= dead_after, warm=min(1.0, (step + 1) / max(1, 2 * warmup)))
+            loss = loss_of(x, y, dead=silent >= dead_after, warm=min(1.0, (step + 1) / max(1, 2 * warmup)))
         optimiser.zero_grad()
         loss.total.backward()
         _update(sae, optimiser)
         with torch.no_grad():
             silent += 1
-            silent[loss.f.amax(0) > 0] = 0
+            silent[parallel.gathered((loss.f > 0).any(0, keepdim=True).byte()).bool().any(0)] = 0
             if step % log_every == 0 or step == steps - 1:
-                history.record(step, **_numbers(loss, y), dead=float((silent >= dead_after).float().mean()))
-        if path and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
+                dead = float((silent >= dead_after).float().mean())
+                history.record(step, **_numbers(loss, y), dead=dead)
+                if watch and parallel.is_first():
+                    watch(history)
+        if path and parallel.is_first() and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
             _save_checkpoint(path, step + 1, scale, run, sae, optimiser, silent, history)
 
     sae.rescale(1 / scale[0], 1 / scale[1])
     sae.eval()
     if isinstance(sae, BatchTopKSAE):
-        calibrate(sae, torch.cat([_pair(batches(step))[0] for step in range(max(0, steps - 8), steps)]))
+        last = [_pair(batches(step))[0] for step in range(max(0, steps - 8), steps)]
+        calibrate(sae, parallel.gathered(torch.cat(last)))
     return history
+
+
+@torch.no_grad()
+def start_from(sae: SAE, activations: Tensor, seed: int = 0) -> None:
+    """Before training: let each row of W_dec be the direction of one of the activations [n, d_in], less their mean.
+
+    They are drawn one after another, each with a chance that grows with its distance (1 - cosine) from those drawn
+    before (as k-means++ does), so rare ones are drawn too. W_enc becomes the transpose, b_dec the mean. It helps
+    where an activation is little more than one feature, as a token's embedding is: there a random start leaves many
+    latents dead. Where an activation is a sum of many features, a random start finds more of them.
+    """
+    if activations.shape[1:] != (sae.d_in,) or sae.W_dec.shape[1] != sae.d_in or len(activations) < sae.d_sae:
+        raise ValueError(f"Give at least d_sae = {sae.d_sae} activations [n, {sae.d_in}] of the site itself.")
+    mean = activations.mean(0)
+    directions = torch.nn.functional.normalize(activations - mean, dim=1)
+    distance, generator = torch.ones(len(directions)), torch.Generator().manual_seed(seed)
+    for i in range(sae.d_sae):
+        drawn = directions[int(torch.multinomial(distance, 1, generator=generator))]
+        distance = torch.minimum(distance, (1 - directions @ drawn).clamp_min(1e-9))
+        sae.W_dec[i] = drawn
+    sae.W_enc.copy_(sae.W_dec.T)
+    sae.b_dec.copy_(mean)
 
 
 @torch.no_grad()
@@ -153,12 +187,14 @@ def _update(sae: SAE, optimiser: torch.optim.Optimizer) -> None:
 
 
 def _numbers(loss: Loss, y: Tensor) -> dict[str, float]:
-    variance = squared_error(y, y.mean(0))
-    return {
-        **{name: float(term) for name, term in loss.terms.items()},
-        "l0": float((loss.f > 0).sum()) / len(loss.f),
-        "fvu": float(squared_error(y, loss.x_hat) / variance),
-    }
+    """Terms, l0 and fvu of a batch; of the whole batch, where several processes have a part of it each."""
+    mean = parallel.gathered(y.mean(0, keepdim=True)).mean(0)
+    error, variance = squared_error(y, loss.x_hat), squared_error(y, mean)
+    found = {name: float(term) for name, term in loss.terms.items()}
+    found |= {"l0": float((loss.f > 0).sum()) / len(loss.f), "error": float(error), "variance": float(variance)}
+    found = parallel.mean(found)
+    lost, total = found.pop("error"), found.pop("variance")
+    return found | {"fvu": lost / total if total else float("nan")}
 
 
 def _save_checkpoint(path: Path, step: int, scale, run: dict, sae: SAE, optimiser, silent: Tensor, history: History):

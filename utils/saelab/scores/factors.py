@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._halves import check_labels, halves
+from ._halves import asked_tokens, halves
 from .reconstruction import chunks_of
 
 LEVELS = 24  # ranks tried for every latent-factor pair: its strongest 1, 2^-½, 2^-1 … 2^-11½ of activations
@@ -16,9 +16,10 @@ LEVELS = 24  # ranks tried for every latent-factor pair: its strongest 1, 2^-½,
 class FactorF1:
     """For each of F factors the latent that says it best ("latent > threshold"), all fields [F].
 
-    `latent` and `threshold` were chosen on one half of the tokens; precision, recall, f1, frequency are from the other.
-    latent is -1 where no latent ever fires with the factor (f1 is then 0). All scores are nan for a factor without
-    positives on either half. Read f1 beside `chance`, the F1 of saying yes to everything.
+    `latent` and `threshold` were chosen on one half of the tokens; precision, recall, f1 and frequency (among the
+    tokens asked) are from the other. latent is -1 where no latent ever fires with the factor (f1 is then 0). All
+    scores are nan for a factor without positives on either half. Read f1 beside `chance`, the F1 of saying yes to
+    everything.
     """
 
     latent: Tensor
@@ -36,28 +37,36 @@ class FactorF1:
 
 @torch.no_grad()
 def factor_f1(
-    latents: Tensor | Iterable[Tensor], labels: Tensor, candidates: int = 16, fit: Tensor | None = None
+    latents: Tensor | Iterable[Tensor],
+    labels: Tensor,
+    candidates: int = 16,
+    fit: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> FactorF1:
     """The best latent of each factor: chosen by F1 on one half of the tokens, reported on the other.
 
-    latents [N, d_sae] ≥ 0 (or an iterable of chunks of it), labels [N, F] bool. Only entries > 0 are kept (16 bytes
-    each). Every pair is first tried at LEVELS geometric ranks of the latent's activations, so that a dense latent
-    is found by its strongest few; for the best `candidates` latents a factor, every possible threshold is tried.
+    latents [N, d_sae] ≥ 0 (or an iterable of chunks of it), labels [N, F] bool, mask [N] or [N, F] bool: the tokens
+    where the question is asked; others count neither way. Only entries > 0 are kept (16 bytes each). Every pair is
+    first tried at LEVELS geometric ranks of the latent's activations, so that a dense latent is found by its strongest
+    few; for the best `candidates` latents a factor, every possible threshold is tried.
     """
+    asked = asked_tokens(labels, mask)
+    labels = labels & asked
     fitted, reported = _positive_entries(latents, labels, fit)
     on, off = halves(len(labels), fit)
     positives = labels[on].sum(0)
     n_factors = labels.shape[1]
     best, threshold = torch.zeros(n_factors), torch.zeros(n_factors)
     latent = torch.full((n_factors,), -1)
-    chosen = _candidates(fitted, labels, positives, candidates)
+    chosen = _candidates(fitted, labels, asked, positives, candidates)
     for i in chosen.unique().tolist():
         factors = (chosen == i).any(0).nonzero()[:, 0]
         rows, values = fitted.of(i)
         if not len(rows):
             continue
-        true = labels[rows[:, None], factors].cumsum(0)  # true positives if the first 1, 2, … activations say yes
-        f1 = 2 * true / (torch.arange(1, len(rows) + 1)[:, None] + positives[factors])
+        # true positives, and tokens asked, if the first 1, 2, … activations say yes
+        true, said = (table[rows[:, None], factors].cumsum(0) for table in (labels, asked))
+        f1 = 2 * true / (said + positives[factors]).clamp(min=1)
         below = torch.cat([values[1:], values.new_zeros(1)])
         f1[values == below] = 0  # no threshold parts equal activations
         top, cut = f1.max(0)
@@ -69,12 +78,12 @@ def factor_f1(
     for f in (latent >= 0).nonzero()[:, 0].tolist():
         rows, values = reported.of(int(latent[f]))
         yes = rows[values > threshold[f]]
-        true[f], said[f] = labels[yes, f].sum(), len(yes)
+        true[f], said[f] = labels[yes, f].sum(), asked[yes, f].sum()
     actual = labels[off].sum(0)
     undefined = (positives == 0) | (actual == 0)
     scores = [true / said.clamp(min=1), true / actual, 2 * true / (said + actual)]
     precision, recall, f1 = (s.masked_fill(undefined, torch.nan) for s in scores)
-    return FactorF1(latent, threshold, precision, recall, f1, actual / int(off.sum()))
+    return FactorF1(latent, threshold, precision, recall, f1, actual / asked[off].sum(0))
 
 
 def _halfway(above: Tensor, below: Tensor) -> Tensor:
@@ -100,7 +109,6 @@ class _Entries:
 
 
 def _positive_entries(latents: Tensor | Iterable[Tensor], labels: Tensor, fit: Tensor | None) -> list[_Entries]:
-    check_labels(labels)
     on, _ = halves(len(labels), fit)
     found, n, d_sae = [], 0, 0
     for chunk in chunks_of(latents):
@@ -116,7 +124,7 @@ def _positive_entries(latents: Tensor | Iterable[Tensor], labels: Tensor, fit: T
     return [_Entries(rows[side], columns[side], values[side], d_sae) for side in sides]
 
 
-def _candidates(entries: _Entries, labels: Tensor, positives: Tensor, n: int) -> Tensor:
+def _candidates(entries: _Entries, labels: Tensor, asked: Tensor, positives: Tensor, n: int) -> Tensor:
     """The n latents [n, F] with the best F1 for each factor over LEVELS ranks of their activations."""
     d_sae = len(entries.counts)
     columns = entries.columns.long()
@@ -125,10 +133,10 @@ def _candidates(entries: _Entries, labels: Tensor, positives: Tensor, n: int) ->
     bags = columns * LEVELS + (LEVELS - 1 - halvings.long().clamp(0, LEVELS - 1))  # the strongest few come first
     sizes = bags.bincount(minlength=d_sae * LEVELS)
     starts = sizes.cumsum(0) - sizes
-    said = sizes.view(d_sae, LEVELS, 1).cumsum(1)
     best = []
-    for block, actual in zip(labels.split(64, dim=1), positives.split(64)):
-        true = torch.nn.functional.embedding_bag(entries.rows, block.float(), starts, mode="sum")
-        f1 = 2 * true.view(d_sae, LEVELS, -1).cumsum(1) / (said + actual).clamp(min=1)
+    for actual, *tables in zip(positives.split(64), labels.split(64, dim=1), asked.split(64, dim=1)):
+        sums = [torch.nn.functional.embedding_bag(entries.rows, t.float(), starts, mode="sum") for t in tables]
+        true, said = (s.view(d_sae, LEVELS, -1).cumsum(1) for s in sums)
+        f1 = 2 * true / (said + actual).clamp(min=1)
         best.append(f1.amax(1).topk(min(n, d_sae), dim=0).indices)
     return torch.cat(best, 1)

@@ -99,6 +99,7 @@ class Draw:
         self.columns: list[int | Array] = []
         self.marks: list[tuple[int, Array | int]] = []  # position, factor of each sentence (−1: none)
         self.evidence: list[int] = []  # positions whose word was drawn from the document's topic
+        self.settled: dict[str, set[int]] = {}  # group of factors: the positions of the words that they settle
         self.log_p = np.zeros(self.n)
         self.drawn: dict[str, Array] = {}
         self.answer = 0  # position of the word that the rest of the sentence settles; 0: there is none
@@ -156,6 +157,8 @@ class Draw:
                 self.mark(f"next: {upcoming}", len(self.columns))
             if slot:
                 at[slot] = len(self.columns)
+            else:
+                self.settle("family", len(self.columns))
             self.columns.append(slots[slot] if slot else self.words[word])
         return Said(start, len(self.columns), at)
 
@@ -171,6 +174,11 @@ class Draw:
             number = np.where(which < 0, -1, self.factors.of(tuple(name))[which])
         span = range(where, where + 1) if isinstance(where, int) else range(where.start, where.stop)
         self.marks += [(position, number) for position in span]
+
+    def settle(self, group: str, *where: "int | range") -> None:
+        """Say which words factors settle, those whose name starts with `group`: one token earlier they are at work."""
+        for place in where:
+            self.settled.setdefault(group, set()).update(range(place, place + 1) if isinstance(place, int) else place)
 
     def tokens(self) -> Array:
         """What was said, [n, length]."""

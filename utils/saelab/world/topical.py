@@ -41,7 +41,10 @@ def say(d: Draw, text: str, **slots: Array | int) -> Said:
     parts = [part for part in CLASSES if "{" + part + "}" in text]
     drawn = {part: d.pick_given(LOG_P[part], part, d.topic) for part in parts}
     said = d.say(text, **slots, **{part: d.ids(CLASSES[part])[i] for part, i in drawn.items()})
-    d.evidence += [said[part] for part in parts]
+    places = [said[part] for part in parts]
+    d.evidence += places
+    d.settle("topic", *places)
+    d.settle("theme", *places)
     if "thing" in drawn:
         d.mark(
             [f"sense: {word} ({topic})" for word, topic in SENSES], said["thing"], _SENSE_OF[d.topic, drawn["thing"]]

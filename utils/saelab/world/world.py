@@ -29,13 +29,15 @@ class World:
     """The grammar with its vocabulary and its factors. Making one takes a moment and no file.
 
     `vocabulary` [V] are the tokens by number, with their leading space; `factors` the `Factor`s; `kinds` the kinds of
-    sentences; `token_table` [V, F] says which factors a token has by itself.
+    sentences; `token_table` [V, F] says which factors a token has by itself; `work_table` [kinds + 1, positions, F]
+    after which words of a sentence a factor is at work (`Text.at_work`; the last row is for <bos>).
     """
 
     def __init__(self) -> None:
         words, factors = Lexicon(_SPECIAL), Lexicon()
         self.kinds = KINDS
-        self.lengths = np.array([self._first_use(kind, words, factors) for kind in KINDS])
+        first = [self._first_use(kind, words, factors) for kind in KINDS]
+        self.lengths = np.array([len(d.columns) for d in first])
         by_token = dict(f.token_factors(words))
         for name in [*(f"topic: {z}" for z in TOPICS if TOPICS[z].parent != z), *by_token]:
             factors[name]
@@ -48,15 +50,26 @@ class World:
         self.token_table = np.zeros((len(words), len(factors)), dtype=bool)
         for name, tokens in by_token.items():
             self.token_table[tokens, factors[name]] = True
+        self.work_table = self._where_at_work(first)
         self.circles, self.quantities = f.circles(words), f.quantities(words)
 
     @staticmethod
-    def _first_use(kind, words: Lexicon, factors: Lexicon) -> int:
-        """Let a kind write one sentence, so that its words and factors get their numbers; its length in tokens."""
+    def _first_use(kind, words: Lexicon, factors: Lexicon) -> Draw:
+        """Let a kind write one sentence, so that its words and factors get their numbers."""
         d = Draw(1, np.random.default_rng(0), words, factors, np.zeros(1, int))
         kind.write(d, kind.template)
         factors[f"family: {kind.family}"]
-        return len(d.columns)
+        return d
+
+    def _where_at_work(self, first: list[Draw]) -> Array:
+        """The work table, from one sentence of each kind: words stand at the same places in all its sentences."""
+        table = np.zeros((len(first) + 1, self.lengths.max(), len(self.factors)), dtype=bool)
+        groups = {group for d in first for group in d.settled}
+        for i, factor in enumerate(self.factors):
+            its = next((group for group in groups if factor.name.startswith(group)), None)
+            for k, d in enumerate(first):
+                table[k, [p - 1 for p in d.settled.get(its, ()) if p] if its else slice(None), i] = True
+        return table
 
     def factor_numbers(self, names: Iterable[str] | None = None) -> Array:
         """The numbers of factors by name; all of them by default."""
@@ -149,7 +162,6 @@ class World:
             kind=np.full((n, length), -1, dtype=np.int16),
             sentence=np.full((n, length), -1, dtype=np.int16),
             context=np.full((n, length, _SLOTS), -1, dtype=np.int16),
-            topic_next=np.zeros((n, length), dtype=bool),
             counted=np.zeros((n, length), dtype=bool),
             log_p=np.zeros(n),
         )
@@ -160,7 +172,6 @@ class World:
             if len(row):
                 d = self.write(one, rng, topic[row])
                 self._place(text, k, d, row, which, start[row, which], filled, drawn)
-        text.topic_next[:, :-1] = drawn[:, 1:]
         self._add_topics(text, filled, drawn)
         return text
 

@@ -29,6 +29,8 @@ def agreement(d: Draw, template: int) -> None:
     d.mark(["number: singular subject", "number: plural subject"], pending, plural.astype(int))
     now, then = (np.where(plural, *d.ids(pair)) for pair in (("are", "is"), ("were", "was")))
     d.answer = d.say("{be} {quality} .", be=np.where(past, then, now), quality=d.word(w.ADJ, "quality"))["be"]
+    d.settle("number: singular subject", d.answer)
+    d.settle("number: plural subject", d.answer)
 
 
 def motion(d: Draw, template: int) -> None:

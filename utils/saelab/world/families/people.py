@@ -4,7 +4,7 @@ import numpy as np
 
 from saelab.world import topical
 from saelab.world import words as w
-from saelab.world.draw import Array, Bag, Draw
+from saelab.world.draw import Array, Bag, Draw, Said
 
 # Ordered pairs of different names; one pair in ten (with its mirror image) never stands in an IOI sentence of the
 # training text: `Draw.held_out` asks for these.
@@ -42,6 +42,7 @@ def ioi(d: Draw, template: int) -> None:
     d.mark("role: receiver", end["io"])
     d.answer = end["io"]
     d.mark(["order: ABAB", "order: ABBA"], range(action["s"], end.start), abba.astype(int))
+    d.settle("order", d.answer)
 
 
 _FACTS = [
@@ -63,6 +64,7 @@ def fact(d: Draw, template: int) -> None:
     )[max(0, template - 2)][person]  # fmt: skip
     end = d.say("{answer} .", answer=answer)
     d.answer = end["answer"]
+    d.settle("fact", d.answer)
     names = [f"person: {w.FIRST_NAMES.words[f]} {w.LAST_NAMES.words[n]}" for f, n in zip(w.FIRST_OF, w.LAST_OF)]
     d.mark(names, said["last"], person)
     asked = range(said["last"], end.start)
@@ -85,9 +87,10 @@ def either(d: Draw, woman: Array, women: Bag, men: Bag, name: str) -> Array:
     return np.where(woman, d.ids(women)[i], d.ids(men)[i])
 
 
-def mark_gender(d: Draw, woman: Array, start: int) -> None:
-    """From `start` to here the person spoken of is known to be a woman or a man."""
+def mark_gender(d: Draw, woman: Array, start: int, *said: Said) -> None:
+    """From `start` to here the person spoken of is known to be a woman or a man, which settles the pronouns `said`."""
     d.mark(["gender: man", "gender: woman"], range(start, len(d.columns)), woman.astype(int))
+    d.settle("gender", *(phrase[slot] for phrase in said for slot in ("she", "her", "obj") if slot in phrase.at))
 
 
 _PRONOUNS = [  # who is spoken of, and what is said
@@ -115,8 +118,9 @@ def pronoun(d: Draw, template: int) -> None:
         }
     d.say(who, **slots)
     known = len(d.columns)
-    d.answer = topical.say(d, what, **slots)["she"]
-    mark_gender(d, woman, known)
+    said = topical.say(d, what, **slots)
+    d.answer = said["she"]
+    mark_gender(d, woman, known, said)
 
 
 def profession(d: Draw, template: int) -> None:
@@ -140,8 +144,9 @@ def profession(d: Draw, template: int) -> None:
         opening = d.say("{name} worked at the {place} . Every day", **slots)
         known = opening.stop + 1
     duty_said = d.say("{she} {verb} {noun} ,", **slots)
-    d.say("so people called {obj} the>profession", **slots)
+    called = d.say("so people called {obj} the>profession", **slots)
     which = 3 * place + duty
     d.mark([f"profession: {name}" for name in w.PROFESSIONS.words], range(duty_said["verb"], len(d.columns)), which)
     d.answer = d.say("{profession} .", profession=d.ids(w.PROFESSIONS)[which])["profession"]
-    mark_gender(d, woman, known)
+    d.settle("profession", d.answer)
+    mark_gender(d, woman, known, duty_said, called)

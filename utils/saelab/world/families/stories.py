@@ -2,15 +2,16 @@
 
 from saelab.world import topical
 from saelab.world import words as w
-from saelab.world.draw import Array, Draw
+from saelab.world.draw import Array, Draw, Said
 from saelab.world.families.people import either, gendered, mark_gender
 
 
-def _clause(d: Draw, text: str, **slots: Array) -> None:
+def _clause(d: Draw, text: str, **slots: Array) -> Said:
     """Say a clause about the topic and mark what stands before and after its verb."""
     said = topical.say(d, text, **slots)
     d.mark("syntax: before the verb", range(said.start, said["verb"]))
     d.mark("syntax: after the verb", range(said["verb"] + 1, said.stop))
+    return said
 
 
 _STORIES = [
@@ -38,8 +39,8 @@ def story_with_name(d: Draw, template: int) -> None:
     woman, forms = gendered(d)
     name = either(d, woman, w.WOMEN, w.MEN, "name")
     text = _STORIES_WITH_NAME[template]
-    _clause(d, text, name=name, **{slot: forms[slot] for slot in ("she", "her") if "{" + slot + "}" in text})
-    mark_gender(d, woman, 1)
+    said = _clause(d, text, name=name, **{slot: forms[slot] for slot in ("she", "her") if "{" + slot + "}" in text})
+    mark_gender(d, woman, 1, said)
 
 
 # how the speaker stands to what is said: opening, a word before the verb, ending
@@ -69,9 +70,12 @@ def scope(d: Draw, template: int) -> None:
     d.say(opening, **({"name": d.word(w.NAMES, "name")} if "{name}" in opening else {}))
     start = len(d.columns) - 1
     subject, predicate = _CLAUSES[clause]
-    _clause(d, f"{subject} {adverb if with_adverb else ''} {predicate}")
-    said = range(start, len(d.columns))
-    d.mark(f"scope: {name}", said)
+    said = _clause(d, f"{subject} {adverb if with_adverb else ''} {predicate}")
+    inside = range(start, len(d.columns))
+    d.mark(f"scope: {name}", inside)
     if name in UNCERTAIN:
-        d.mark("stance: uncertain", said)
+        d.mark("stance: uncertain", inside)
     d.say(ending)
+    # the first word of the ending and, where there is one, the word before the verb
+    d.settle("scope", inside.stop, *[said["verb"] - 1] * with_adverb)
+    d.settle("stance", inside.stop, *[said["verb"] - 1] * with_adverb)

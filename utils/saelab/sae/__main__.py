@@ -1,0 +1,153 @@
+"""Train one dictionary on a lab's activations, with one process or with several.
+
+    python -m saelab.sae --out mine                                      # the pocket model, a minute or two on one core
+    torchrun --nproc-per-node 2 -m saelab.sae --out mine                 # the same dictionary, made by two processes
+    python -m saelab.sae --out mine --lab gpt2-small --site blocks.8.hook_resid_pre --d-sae 24576 --sparsity 32
+
+On machines with GPUs every process takes one of them; several machines need torchrun's --nnodes and --rdzv-endpoint,
+and a folder that all of them see. Each process harvests its share of the text once, into OUT/work; the batches are
+those of a single process, dealt out. Stopped at any moment, the same command goes on where it was. OUT is then a folder
+that `saelab.sae.load` and SAELens read.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, distributed
+from tqdm.auto import tqdm
+
+from saelab import sae as S
+from saelab.files import write_atomically
+from saelab.labs import NAMES, Lab, lab
+
+from . import parallel
+
+ARCHITECTURES = {  # name: class, and what --sparsity is there
+    "standard": (S.StandardSAE, "l1"),
+    "gated": (S.GatedSAE, "l1"),
+    "jumprelu": (S.JumpReLUSAE, "l0"),
+    "topk": (S.TopKSAE, "k"),
+    "batchtopk": (S.BatchTopKSAE, "k"),
+    "matryoshka": (S.MatryoshkaSAE, "k"),
+}
+
+
+class Shares:
+    """Activations of all processes, each one's in a file of its own, read row by row: N rows in the text's order."""
+
+    def __init__(self, files: list[Path]):
+        self.parts = [np.load(file, mmap_mode="r") for file in files]
+        self.rows, self.d_in = len(self.parts[0]), self.parts[0].shape[1]
+
+    def __len__(self) -> int:
+        return self.rows * len(self.parts)
+
+    def __getitem__(self, index: np.ndarray) -> Tensor:
+        """The rows of these numbers, [len(index), d_in], float32."""
+        found = np.empty((len(index), self.d_in), np.float32)
+        for i, part in enumerate(self.parts):
+            here = index // self.rows == i
+            found[here] = part[index[here] - i * self.rows]
+        return torch.from_numpy(found)
+
+
+def harvest(here: Lab, args: argparse.Namespace, rank: int, work: Path) -> Shares:
+    """Let every process write the activations of its sequences, <bos> left out, as float16; then open all of them."""
+    many = parallel.processes()
+    files = [work / f"{args.sequences}x{args.length}-{i + 1}-of-{many}.npy" for i in range(many)]
+    if not files[rank].exists():
+        work.mkdir(parents=True, exist_ok=True)
+        tokens = here.tokens(args.sequences, args.length, args.seed).chunk(many)[rank]
+        parts = tqdm(tokens.split(32), desc="activations", disable=not parallel.is_first(), leave=False)
+        x = torch.cat([here.activations(args.site, part)[:, 1:].flatten(0, 1).half().cpu() for part in parts])
+        unfinished = files[rank].with_suffix(".part")
+        with open(unfinished, "wb") as file:
+            np.save(file, x.numpy())
+        os.replace(unfinished, files[rank])
+    if many > 1:
+        distributed.barrier()
+    return Shares(files)
+
+
+def train(args: argparse.Namespace, rank: int, device: str) -> None:
+    """Harvest, train, and let the first process save and say how good the dictionary is."""
+    make, penalty = ARCHITECTURES[args.architecture]
+    work, many = args.out / "work", parallel.processes()
+    here = lab(args.lab, device=device)
+    x = harvest(here, args, rank, work)
+    order = np.random.default_rng(args.seed).permutation(len(x))
+    share = args.batch // many
+
+    def batches(step: int) -> Tensor:
+        mine = (step * args.batch + rank * share + np.arange(share)) % len(order)
+        return x[order[mine]].to(device)
+
+    metadata = {"model_name": args.lab, "hook_name": args.site, "hook_head_index": None}
+    sparsity = int(args.sparsity) if penalty == "k" else args.sparsity
+    sae = make(x.d_in, args.d_sae, seed=args.seed, metadata=metadata, **{penalty: sparsity}).to(device)
+    history = S.train(sae, batches, args.steps, lr=args.lr, dead_after=400, checkpoint=work / "checkpoint.safetensors")
+    if parallel.is_first():
+        S.save(sae.cpu(), args.out)
+        write_atomically(args.out / "history.json", json.dumps({"steps": history.steps, "curves": history.curves}))
+        last = {name: values[-1] for name, values in history.curves.items()}
+        told = ", ".join(f"{name} {last[name]:.3f}" for name in ("fvu", "l0", "dead"))
+        print(f"{args.out}: {make.__name__}, {args.steps} steps at {args.site}; on its last batch: {told}.")
+    if many > 1:
+        distributed.barrier()  # nobody deletes what another still reads
+    if parallel.is_first():
+        shutil.rmtree(work)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m saelab.sae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the dictionary")
+    parser.add_argument("--lab", default="pocket", choices=NAMES)
+    parser.add_argument("--site", default="blocks.1.hook_resid_post", help="hook point")
+    parser.add_argument("--architecture", default="batchtopk", choices=ARCHITECTURES)
+    parser.add_argument("--sparsity", type=float, default=8, help="k, or the penalty l1 or l0, by architecture")
+    parser.add_argument("--d-sae", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=1024, help="activations a step, of all processes together")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--sequences", type=int, default=2000)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    many = int(os.environ.get("WORLD_SIZE", 1))
+    for name in ("batch", "sequences"):
+        if getattr(args, name) % many:
+            parser.error(f"--{name} {getattr(args, name)} cannot be dealt out to {many} processes evenly.")
+    if (args.out / "cfg.json").exists():
+        parser.error(f"{args.out} holds a dictionary already; name another folder, or delete this one.")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    rank, cuda = int(os.environ.get("RANK", 0)), torch.cuda.is_available()
+    device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if cuda else "cpu"
+    if "RANK" in os.environ:
+        if cuda:
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if cuda else "gloo")
+    try:
+        train(args, rank, device)
+    except ValueError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped; the same command goes on from the last checkpoint.")
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
