@@ -26,7 +26,7 @@ package: .venv/course
 	$(TIMED) $(BIN)/python -m pytest tests/package --durations=8
 
 content: .venv/course
-	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest tests/course tests/superposition --durations=8
+	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest $(filter-out tests/package,$(wildcard tests/*)) --durations=8
 
 notebooks: .venv/course
 	$(TIMED) SAELAB_PLAIN=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env solutions --durations=8

@@ -157,26 +157,49 @@ class Activations:
         return xs[0] if len(xs) == 1 else (xs[0], xs[1])
 
 
-def penalty_for(job: Job, batches: Activations, target: float) -> dict:
-    """The penalty (l1 or l0) that gives about `target` latents a token: by secant steps in logs over short runs."""
+def l0_of(dictionary: S.SAE, batches: Activations) -> float:
+    """Latents a token, on activations that are not those of the last steps."""
+    with torch.no_grad():
+        return float((dictionary.encode(torch.cat([batches(10**6 + i) for i in range(8)])) > 0).sum(1).float().mean())
+
+
+def penalty_for(job: Job, batches: Activations) -> dict:
+    """The penalty (l1 or l0) that gives about K latents a token: by secant steps in logs over short runs."""
     (name,) = job.more
     tried: list[tuple[float, float]] = []
     value = 0.3
     for _ in range(5):
         trial = job.make(128, D_SAE, **{name: value})
         S.train(trial, batches, steps=STEPS // 4, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER)
-        with torch.no_grad():
-            l0 = float((trial.encode(batches(STEPS)) > 0).sum(1).float().mean())
-        tried.append((value, max(l0, 0.1)))
-        if abs(l0 - target) < 0.05 * target:
+        tried.append((value, max(l0_of(trial, batches), 0.1)))
+        if abs(tried[-1][1] - K) < 0.05 * K:
             break
         slope = -1.0
         if len(tried) > 1 and tried[-1][1] != tried[-2][1]:
             (a, la), (b, lb) = tried[-2:]
             slope = (torch.tensor(lb / la).log() / torch.tensor(b / a).log()).item()
             slope = min(-0.3, max(-3.0, slope))
-        value *= (target / tried[-1][1]) ** (1 / slope)
-    return {name: min(tried, key=lambda pair: abs(pair[1] - target))[0]}
+        value *= (K / tried[-1][1]) ** (1 / slope)
+    return {name: min(tried, key=lambda pair: abs(pair[1] - K))[0]}
+
+
+def match_l0(dictionary: S.SAE, job: Job, batches: Activations, history: S.History) -> None:
+    """Train on with a better penalty until K latents are on, within 5%: a long run ends below the short ones."""
+    (name,) = job.more
+    for _ in range(12):
+        l0 = l0_of(dictionary, batches)
+        if abs(l0 - K) < 0.05 * K:
+            return
+        dictionary.config[name] = getattr(dictionary, name) * (l0 / K) ** 0.7
+        setattr(dictionary, name, dictionary.config[name])
+        more = S.train(
+            dictionary, batches, steps=STEPS // 4, lr=job.lr / 2, bf16=True, progress=False, dead_after=DEAD_AFTER
+        )
+        done = history.steps[-1] + 1
+        history.steps += [done + step for step in more.steps]
+        for key, curve in more.curves.items():
+            history.curves[key] += curve
+    raise SystemExit(f"{job.folder} has {l0_of(dictionary, batches):.1f} latents a token, and should have {K}.")
 
 
 def run(job: Job, work: Path, out: Path) -> None:
@@ -185,9 +208,9 @@ def run(job: Job, work: Path, out: Path) -> None:
     if (folder / "history.json").exists():
         return
     batches, start = Activations(work, job), time.monotonic()
-    more = dict(job.more)
-    if None in more.values():
-        more = penalty_for(job, batches, K)
+    more, to_match = dict(job.more), None in job.more.values()
+    if to_match:
+        more = penalty_for(job, batches)
     metadata = {"model_name": "pocket", "hook_name": job.sites[0], "hook_head_index": None}
     if len(job.sites) > 1:
         metadata |= {"hook_name_out": job.sites[1]} if job.make is not S.Crosscoder else {"sites": list(job.sites)}
@@ -200,11 +223,14 @@ def run(job: Job, work: Path, out: Path) -> None:
         dictionary, batches, steps=job.steps, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER,
         checkpoint=work / f"{job.name}.checkpoint.safetensors",
     )  # fmt: skip
+    if to_match:
+        match_l0(dictionary, job, batches, history)
     if isinstance(dictionary, S.BatchTopKSAE):
         many = [batches(10**6 + i) for i in range(64)]
         S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
     S.save(dictionary, folder, dtype=torch.float16)
-    facts = {"seed": job.seed, "steps": job.steps, "lr": job.lr, "batch": BATCH, **more}
+    facts = {"seed": job.seed, "steps": history.steps[-1] + 1, "lr": job.lr, "batch": BATCH}
+    facts |= {key: dictionary.config[key] for key in more}
     facts["seconds"] = round(time.monotonic() - start)
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
     write_atomically(folder / "history.json", json.dumps(record))

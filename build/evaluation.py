@@ -59,7 +59,7 @@ def measure_all(only: str, again: bool) -> None:
     from dictionaries import STORED, jobs
     from evaluation_absorption import absorption_figures
     from evaluation_between import best_figures, seeds_figures
-    from evaluation_figures import gate_figures, measure
+    from evaluation_figures import gate_figures, idle_figures, measure
     from held_out import folder_of, place
     from tqdm import tqdm
 
@@ -78,6 +78,7 @@ def measure_all(only: str, again: bool) -> None:
     if measured:
         keep("best", "dictionaries", ["model", *measured], best_figures, again)
     if here := [name for name in measured if name.startswith(at)]:
+        keep("idle", at, ["model", f"{at}/batchtopk"], idle_figures, again)
         keep("seeds", at, ["model", *here], seeds_figures, again)
         keep("absorption", at, ["model", *here], absorption_figures, again)
 

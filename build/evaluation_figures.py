@@ -44,21 +44,27 @@ def measure(job: Job) -> dict:
 
 
 def factor_figures(dictionary, x: Tensor) -> tuple[dict, scores.FactorF1]:
-    """How many factors have a latent, asked where it is fair to ask; beside it, factors with idle tokens both ways."""
+    """How many factors have a latent, asked where it is fair to ask."""
     truth = held_out()
-    idle = (~truth.asked).any(0)
     encoded = (dictionary.encode(part) for part in chunks(x))
     best = scores.factor_f1(encoded, truth.labels, fit=truth.fit, mask=truth.asked)
-    encoded = (dictionary.encode(part) for part in chunks(x))
-    everywhere = scores.factor_f1(encoded, truth.labels[:, idle], fit=truth.fit)
-    figures = summary(best.f1) | {"asked_where_at_work": share(best.f1[idle])}
-    figures |= {"asked_everywhere": share(everywhere.f1)}
+    figures = summary(best.f1)
     often = (truth.frequency >= FREQUENT).nonzero()[:, 0].tolist()
     worst = sorted(often, key=lambda i: float(best.f1[i]))[:20]
     figures["worst"] = [
         {"factor": truth.names[i], "f1": float(best.f1[i]), "latent": int(best.latent[i])} for i in worst
     ]
     return figures, best
+
+
+def idle_figures() -> dict:
+    """The default dictionary's factors that are idle somewhere, asked where they are at work and asked everywhere."""
+    truth, dictionary = held_out(), sae.load(assets.path(f"dictionaries/{STORED}/batchtopk"))
+    idle = (~truth.asked).any(0)
+    encoded = [dictionary.encode(part) for part in chunks(activations("model")[STORED])]
+    masks = {"asked_where_at_work": truth.asked[:, idle], "asked_everywhere": None}
+    found = {k: scores.factor_f1(encoded, truth.labels[:, idle], fit=truth.fit, mask=m) for k, m in masks.items()}
+    return {name: share(each.f1) for name, each in found.items()}
 
 
 def summary(f1: Tensor) -> dict:

@@ -145,19 +145,20 @@ def truth(manifest: Manifest) -> list[str]:
         table(head, rows),
         image("by_frequency"),
         image("by_kind"),
-        *_which(mine, manifest.get("best", {}).get("dictionaries")),
+        *_which(mine, manifest.get("best", {}).get("dictionaries"), about_compared(manifest, "idle")),
     ]
 
 
-def _which(mine: dict[str, Any], best: dict[str, Any] | None) -> list[str]:
+def _which(mine: dict[str, Any], best: dict[str, Any] | None, idle: dict[str, Any]) -> list[str]:
     """Single factors: those that fail, and where the others are found."""
-    at_work, everywhere = (number(mine[which]["mean_f1"]) for which in ("asked_where_at_work", "asked_everywhere"))
     worst = ", ".join(f"{one['factor']} ({one['f1']:.2f})" for one in mine["worst"])
-    lines = [
-        f"Factors that are at work only at some of their tokens have a mean F1 of {at_work}; asked at every token, "
-        f"{everywhere}.",
-        f"The frequent factors that fare worst, with F1: {worst}.",
-    ]
+    lines = [f"The frequent factors that fare worst, with F1: {worst}."]
+    if idle:
+        at_work, everywhere = (number(idle[which]["mean_f1"]) for which in ("asked_where_at_work", "asked_everywhere"))
+        lines.append(
+            f"The {idle['asked_everywhere']['n']} factors that are at work only at some of their tokens have a mean F1 "
+            f"of {at_work}; asked at every token, {everywhere}."
+        )
     if best:
         where = sorted(best["best_at"].items(), key=lambda item: -item[1])
         told = ", ".join(f"`{site}` {wins}" for site, wins in where if wins)

@@ -43,6 +43,8 @@ from saelab.world import World
 world = World()
 text = world.sample(8, 128, seed=0)  # 8 sequences of 128 tokens
 text.labels(["topic: war"])  # [8, 128, 1]: where it is true
+text.at_work(["topic: war"])  # [8, 128, 1]: where the topic settles the next word; elsewhere a model may leave it alone
+text.truth()  # factors, labels and fair questions: what a dictionary is scored against
 text.entropy()  # nats a token: the loss that no model can beat
 world.prompts.ioi(n=100)  # prompts, answers, and twins that differ in one fact
 world.elicit("scope: dream", n=10)  # text with a factor, and text without

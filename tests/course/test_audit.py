@@ -26,10 +26,12 @@ def test_nothing_falls_short(audited):
     assert audit.complete(result["total"]), result["total"]
 
 
-def test_the_first_chapter_is_as_large_as_it_should_be(audited):
-    chapter = audited[0]["chapters"]["superposition"]
-    assert chapter["exercises"] == 16 and chapter["hints"] >= 48, chapter
-    assert chapter["misconceptions"]["written"] >= 70 and chapter["alternatives"]["written"] >= 20, chapter
+@pytest.mark.parametrize("name, exercises", {"superposition": 16, "training": 18}.items())
+def test_a_chapter_is_as_large_as_it_should_be(audited, name, exercises):
+    chapter = audited[0]["chapters"][name]
+    assert chapter["exercises"] == exercises and chapter["hints"] >= 3 * exercises, chapter
+    assert chapter["misconceptions"]["written"] >= 5 * exercises, chapter
+    assert chapter["alternatives"]["written"] >= 1.3 * exercises, chapter
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)

@@ -50,6 +50,25 @@ def test_a_misconception_is_told_back_by_its_outputs_only(small_course):
     assert other.status == "failed" and other.misconception is None
 
 
+def test_a_misconception_that_differs_in_its_gradient_alone_is_told_back(small_course):
+    path = small_course / "chapters/small/01_small.py"
+    cell = """
+# %% misconception="double"
+def pulls_three_times(x):
+    "The value is right, the gradient is 3."
+    return x + x + (x - x.detach())
+"""
+    path.write_text(path.read_text() + cell)
+    told = checks.run(course.find("double"), implementation("def double(x):\n    return 3 * x - x.detach()"))
+    assert told.misconception == "pulls_three_times", str(told)
+    other = checks.run(course.find("double"), implementation("def double(x):\n    return 5 * x - 3 * x.detach()"))
+    assert other.status == "failed" and other.misconception is None, str(other)
+    broken = (
+        "def double(x):\n    y = x + x\n    y.register_hook(lambda g: 1 / 0) if y.requires_grad else 0\n    return y"
+    )
+    assert checks.run(course.find("double"), implementation(broken)).misconception is None
+
+
 def test_misconceptions_of_a_class_are_told_back_the_random_ones_too(small_course):
     exercise = course.find("Scale")
     for variant in exercise.misconceptions:

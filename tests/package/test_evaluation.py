@@ -32,8 +32,6 @@ def factors(share: float) -> dict:
         "frequent": group,
         "all": group,
         "deciles": {"all": tenth, "token": tenth, "beyond": tenth},
-        "asked_everywhere": row,
-        "asked_where_at_work": row,
         "worst": [{"factor": "word: shell", "f1": 0.0625, "latent": 3}],
     }
 

@@ -1,9 +1,10 @@
 """Which misconception does a wrong implementation hold?
 
 One is named when the student's outputs are that misconception's outputs: every call the check made
-is made again to the misconception, and type, values, gradient history, exceptions and changed
-arguments must all agree. Outcomes of calls that draw random numbers can't be compared; where there are
-such calls, the misconception must also fail exactly the tests that the student fails, and no other may.
+is made again to the misconception, and type, values, gradient history, exceptions, changed arguments and
+the gradients that the check asked for must all agree. Outcomes of calls that draw random numbers can't be
+compared; where there are such calls, the misconception must also fail exactly the tests that the student
+fails, and no other may.
 """
 
 import inspect
@@ -17,6 +18,7 @@ from .contract import WrongSignature
 from .implementation import Call, Watch, same, snapshot
 from .report import Report
 from .source import Exercise, Variant
+from .testing import pulled
 from .wire import tensors_in
 
 
@@ -94,6 +96,8 @@ class _Replay:
                 if inspect.isclass(self.parts.get(call.part)):
                     self.made[number] = value
                 again.value, again.after = snapshot(value), args
+                if call.grads is not None and _history(value):
+                    again.grads = pulled(value, args, call.weights)
             except Exception as error:
                 again.error = error
             again.drew = not torch.equal(before, torch.get_rng_state())
@@ -110,7 +114,8 @@ def _same_outcome(one: Call, other: Call) -> bool:
     if one.after and other.after:  # both returned, whatever the contract said afterwards
         if _changed_arguments(one) != _changed_arguments(other) or not same(one.after, other.after):
             return False
-        return same(one.value, other.value) and _history(one.value) == _history(other.value)
+        alike = same(one.value, other.value) and _history(one.value) == _history(other.value)
+        return alike and same(one.grads, other.grads)
     if one.error is not None and other.error is not None:
         return type(one.error) is type(other.error)
     return one.error is None and other.error is None and same(one.value, other.value)

@@ -25,6 +25,8 @@ class Call:
     value: object = None
     after: tuple = ()  # the arguments after the call
     error: Exception | None = None
+    weights: Tensor | None = None  # what `testing.gradients` multiplied the value by before it asked for …
+    grads: tuple | None = None  # … the gradients of its arguments; () if that failed
     drew: bool = False  # set in a replay: did it use torch's random numbers?
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .contract import NotDifferentiable
+from .implementation import Watched
 
 
 class Rng:
@@ -60,6 +61,17 @@ def gradients(fn, *args, weights: Tensor | None = None) -> tuple[Tensor | None, 
             "it. Look for `.detach()`, `.data`, `.item()`, `torch.no_grad()`, a new tensor made from numbers, or "
             "a comparison used as a number."
         )
+    call = fn.log[-1] if isinstance(fn, Watched) else None
+    if call:  # noted, for a misconception may differ from what is right in its gradients alone
+        call.weights, call.grads = weights, ()
+    grads = pulled(value, leaves, weights)
+    if call:
+        call.grads = grads
+    return grads
+
+
+def pulled(value: Tensor, leaves, weights: Tensor | None) -> tuple[Tensor | None, ...]:
+    """d(sum of value · weights) / d(each float tensor in leaves); None for the others."""
     (value if weights is None else value * weights).sum().backward()
     return tuple(
         (a.grad if a.grad is not None else torch.zeros_like(a)) if _differentiable(a) else None for a in leaves

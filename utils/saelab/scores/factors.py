@@ -135,8 +135,17 @@ def _candidates(entries: _Entries, labels: Tensor, asked: Tensor, positives: Ten
     starts = sizes.cumsum(0) - sizes
     best = []
     for actual, *tables in zip(positives.split(64), labels.split(64, dim=1), asked.split(64, dim=1)):
-        sums = [torch.nn.functional.embedding_bag(entries.rows, t.float(), starts, mode="sum") for t in tables]
-        true, said = (s.view(d_sae, LEVELS, -1).cumsum(1) for s in sums)
+        true = _bag_sums(tables[0], entries.rows, starts).view(d_sae, LEVELS, -1).cumsum(1)
+        said = sizes.view(d_sae, LEVELS, 1).cumsum(1).float().repeat(1, 1, len(actual))
+        somewhere = (~tables[1]).any(0)  # most factors are asked everywhere
+        if somewhere.any():
+            not_asked = _bag_sums(~tables[1][:, somewhere], entries.rows, starts)
+            said[..., somewhere] -= not_asked.view(d_sae, LEVELS, -1).cumsum(1)
         f1 = 2 * true / (said + actual).clamp(min=1)
         best.append(f1.amax(1).topk(min(n, d_sae), dim=0).indices)
     return torch.cat(best, 1)
+
+
+def _bag_sums(table: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
+    """For bags of rows that begin at `starts`, how often each column of a bool table is true, [bags, columns]."""
+    return torch.nn.functional.embedding_bag(rows, table.float(), starts, mode="sum")

@@ -1,0 +1,499 @@
+# %% [markdown]
+# # What the dictionary eats
+#
+# A sparse autoencoder sees no text. It sees rows of numbers, millions of them, and believes all of them. This section
+# is about getting those rows: which positions belong in, in which order, and how strong a penalty suits their size. No
+# mistake made here raises an error, and none shows in the loss.
+
+# %% setup=1
+import time
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from saelab import check, hint, lab, plots
+from saelab.sae import StandardSAE, train
+
+Model = tuple | Tensor  # a pair (lab, name of a site), or a table that stands in for a model
+
+
+def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos d_in"]:
+    """The activations of a model at its site, for all tokens.
+
+    A table [pos, vocab, d_in - 1] stands in for a model, so that checks take no time: token t at position i adds row
+    [i, t] to the activation there and at all later positions. The last number of an activation then tells on how many
+    sequences the table was run at once.
+    """
+    if isinstance(model, tuple):
+        here, site = model
+        return here.activations(site, tokens)
+    x = model[torch.arange(tokens.shape[1]), tokens].cumsum(dim=1)
+    return torch.cat([x, torch.full_like(x[..., :1], len(tokens))], dim=-1)
+
+
+# %% [markdown]
+# ## Which activations does a dictionary learn from, and in which order?
+#
+# Take the course's own little model and texts of 128 tokens, each beginning with `<bos>`, the token that says "here a
+# text begins". Some texts are cut short at 64 and filled up with `<pad>`. **Guess:** drawn over the position in the
+# text, what does the length of an activation look like? Is it level? Do pads have any activation at all?
+
+# %%
+here, bos, pad = lab("pocket"), 0, 1
+site = "blocks.1.hook_resid_post"
+tokens = here.tokens(128, 128)
+cut = torch.where(torch.arange(128) < 64, tokens, pad)
+lengths = {}
+for name, layer, text in [("0", 0, tokens), ("1", 1, tokens), ("2", 2, tokens), ("2, cut at 64", 2, cut)]:
+    lengths[f"after layer {name}"] = run((here, f"blocks.{layer}.hook_resid_post"), text).norm(dim=-1).mean(dim=0)
+first = run((here, site), tokens)[:, 0]
+print(f"After layer 1, the first position differs between 128 texts by at most {first.std(dim=0).max():.0e}.")
+title = "The first position is unlike all others, and pads have activations too"
+plots.line(torch.arange(128), lengths, title=title, x_title="position", y_title="mean norm of the activation")
+
+# %% [markdown]
+# After layers 1 and 2 the first activation is about three times as long as the others, and it is the *same* vector in
+# every text: attention looks back only, so the first position sees `<bos>` and nothing else. It holds no news, and a
+# squared error counts it first. In GPT-2 the gap is far larger: a few coordinates of the first position are a thousand
+# times the median and more, whichever token stands there (Sun et al. 2024, "Massive Activations in Large Language
+# Models"). It has to do with a resting place for attention (Xiao et al. 2024, "Efficient Streaming Language Models with
+# Attention Sinks"), not with what the text says. And pads do have activations: the model computes something everywhere.
+#
+# **Which rows?** Those of real tokens, neither `<bos>` nor `<pad>`, wherever they stand: rows can be padded on the
+# left, and packed rows hold several texts, each with a `<bos>`. So `mask = (tokens != bos) & (tokens != pad)`. The
+# *model* must see all tokens, or every position would change; the mask picks among activations.
+#
+# **Without running out of memory.** `harvest` runs the model on a few sequences at a time, without gradients (the graph
+# of a batch is many times as large as what you want from it), keeps the real rows and joins all of them *once*. Joining
+# after every batch copies the earlier rows again: for $k$ batches that makes $1 + 2 + \dots + k = k(k+1)/2$ pieces.
+#
+# **In which order?** Neighbours in a text are alike, and a batch of 256 rows in order is two texts. All rows at once
+# may not fit in memory, so they go through a *shuffle buffer*: it fills up to its capacity; from then on, whenever it
+# is full, a batch drawn at random leaves it, and the rest stay to be mixed with what comes. (Bloom's public
+# dictionaries for GPT-2, 2024, came from such a buffer of half a million rows.) With a capacity of 5 and batches of 2:
+#
+# | what comes | the buffer holds | what leaves |
+# |---|---|---|
+# | 4 rows | 4 | nothing |
+# | 3 rows | 7, too many; 5, still full; 3 | two batches of 2 |
+# | the end | 0 | one batch of 2, one of 1 |
+
+
+# %% exercise="harvest" points=4 minutes=40 difficulty=2 importance=5
+def harvest(
+    model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
+) -> Float[Tensor, "rows d_in"]:
+    """The activations where `mask` is True, one a row: sequence by sequence, and within each by position.
+
+    Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
+    batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
+
+    >>> table = torch.tensor([[[0.0], [1.0], [2.0]], [[10.0], [11.0], [12.0]]])  # 10 · position + token
+    >>> tokens = torch.tensor([[0, 2], [0, 1], [0, 2]])
+    >>> harvest(table, tokens, tokens != 0, 2)  # two sequences at once, then one
+    tensor([[12.,  2.],
+            [11.,  2.],
+            [12.,  1.]])
+    """
+    # BEGIN SOLUTION
+    kept = []
+    with torch.no_grad():
+        for start in range(0, len(tokens), batch_size):
+            part = slice(start, start + batch_size)  # may reach beyond the end
+            kept.append(run(model, tokens[part])[mask[part]])
+    return torch.cat(kept)
+    # END SOLUTION
+
+
+class ShuffleBuffer:
+    """Rows go in as they are harvested and come out in mixed batches: each row once, whole, and none is lost.
+
+    `add` takes rows, any number of them. Whenever the buffer then holds `capacity` rows or more, a batch leaves:
+    `batch_size` of its rows, drawn at random without replacement (capacity ≥ batch_size ≥ 1). `finish` gives out what
+    is left, in random order. Random numbers come from the buffer's own `generator`: the same seed and the same rows
+    give the same batches.
+
+    >>> buffer = ShuffleBuffer(capacity=5, batch_size=2, seed=0)
+    >>> [len(batch) for batch in buffer.add(torch.randn(4, 3)) + buffer.add(torch.randn(3, 3))]
+    [2, 2]
+    >>> [len(batch) for batch in buffer.finish()]
+    [2, 1]
+    """
+
+    def __init__(self, capacity: int, batch_size: int, seed: int):
+        self.capacity, self.batch_size = capacity, batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rows = torch.empty(0)  # torch.cat passes over a tensor of shape (0,)
+
+    def add(self, rows: Float[Tensor, "rows d_in"]) -> list:
+        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, maybe empty."""
+        # BEGIN SOLUTION
+        self.rows, batches = torch.cat([self.rows, rows]), []
+        while len(self.rows) >= self.capacity:
+            order = torch.randperm(len(self.rows), generator=self.generator)
+            batches.append(self.rows[order[: self.batch_size]])
+            self.rows = self.rows[order[self.batch_size :]]
+        return batches
+        # END SOLUTION
+
+    def finish(self) -> list:
+        """The rows left, in a list of batches: all of batch_size, only the last may have fewer; [] if none is left."""
+        # BEGIN SOLUTION
+        order = torch.randperm(len(self.rows), generator=self.generator)
+        rows, self.rows = self.rows[order], self.rows[:0]
+        return [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
+        # END SOLUTION
+
+
+# %%
+check(harvest, ShuffleBuffer)
+
+# %% [markdown] hint=1
+# A mask of shape `[seq, pos]` can index a tensor `[seq, pos, d_in]`. What shape comes out, and in which order are the
+# rows? For the buffer: how many rows leave it when 100 arrive at once? Is an `if` enough?
+
+# %% [markdown] hint=2
+# `range(0, len(tokens), batch_size)` gives the starts of *all* batches, and a slice may reach beyond the end. Slice the
+# mask as you slice the tokens, gather the pieces in a list. To draw without replacement, cut a random permutation in
+# two: the first numbers say who leaves, the others who stays.
+
+# %% [markdown] hint=3
+# `with torch.no_grad():`, then for each start `run(model, tokens[part])[mask[part]]`, and `torch.cat` at the end. In
+# the buffer `order = torch.randperm(len(self.rows), generator=self.generator)`; what leaves is
+# `self.rows[order[:batch_size]]`, what stays `self.rows[order[batch_size:]]`, again `while` it holds `capacity` rows.
+# `finish` puts all rows in a random order and cuts them at `range(0, len(rows), batch_size)`.
+
+# %%
+# What the two ways of joining cost, with a hundred batches.
+pieces, joined, start = [torch.randn(256, 128)] * 100, torch.empty(0, 128), time.process_time()
+for piece in pieces:
+    joined = torch.cat([joined, piece])
+middle = time.process_time()
+torch.cat(pieces)
+ratio = (middle - start) / (time.process_time() - middle)
+print(f"Joining after every batch took {ratio:.0f} times as long as joining once; it copies 50.5 times as many rows.")
+
+# %%
+# How far is a batch's mean from the mean of all rows? In units of what independent rows would give.
+rows = harvest((here, site), tokens, tokens != bos, 32)
+noise = (rows - rows.mean(dim=0)).square().sum(dim=1).mean() / 254
+
+
+def spread(batches: list) -> float:
+    means = torch.stack([batch.mean(dim=0) for batch in batches if len(batch) == 254])
+    return float((means - rows.mean(dim=0)).square().sum(dim=1).mean() / noise)
+
+
+spreads = {"in order": spread(list(rows.split(254)))}
+for capacity in (508, 1016, 2032, 8128):
+    buffer = ShuffleBuffer(capacity, 254, seed=0)
+    batches = [batch for text in rows.split(127) for batch in buffer.add(text)]
+    spreads[f"buffer of {capacity // 127} texts"] = spread(batches + buffer.finish())
+assert spreads["in order"] > 2 and 0.7 < spreads["buffer of 64 texts"] < 1.4  # 2.9 and 1.0, from 64 means
+title, axes = "How much noisier a batch is than independent rows", {"x_title": "rows", "y_title": "squared distance"}
+plots.bars(list(spreads.values()), list(spreads), title=title, guides={"independent": 1}, **axes)
+
+# %% [markdown]
+# In order, a batch of 254 rows (two texts) is as noisy as 90 independent ones would be: two thirds of every step go
+# into saying the same thing again. A buffer of a few texts helps, one of 64 texts is as good as a full shuffle.
+#
+# What this does **not** show. The rows of a buffer are only as different as the texts that fill it: if the corpus is
+# sorted by source, no buffer helps, and the *texts* have to be shuffled first. An epoch repeated in the same order is
+# another mistake, and it looks fine here. And leaving out `<bos>` is a decision about what you want to explain: a
+# dictionary trained without it says nothing sensible there, so leave it out when you *use* the dictionary too.
+#
+# `run` does two more things for you: no gradient is kept, and the hook that reads the model in the middle comes off
+# again, also when the model raises. Write such hooks with `try … finally: handle.remove()`, or the first interrupted
+# run leaves one behind that goes on recording into a list which nobody empties.
+
+
+# %% misconception="harvest"
+def mask_is_ignored(model, tokens, mask, batch_size):
+    "All positions came back, pads and BOS among them. Keep those where the mask is True."
+    return harvest(model, tokens, torch.ones_like(mask), batch_size)
+
+
+# %% misconception="harvest"
+def zeroes_the_others(model, tokens, mask, batch_size):
+    "What the mask leaves out was set to 0 and kept. A row of zeros is a row: the dictionary would learn from it."
+    acts = harvest(model, tokens, torch.ones_like(mask), batch_size)
+    return acts * mask.flatten()[:, None]
+
+
+# %% misconception="harvest"
+def last_batch_is_lost(model, tokens, mask, batch_size):
+    "The last batch is left out when it isn't full: there are `len(tokens) // batch_size` full ones, and maybe a rest."
+    whole = len(tokens) // batch_size * batch_size
+    return harvest(model, tokens[:whole], mask[:whole], batch_size)
+
+
+# %% misconception="harvest"
+def all_at_once(model, tokens, mask, batch_size):
+    "The model ran on all sequences together, so memory grows with the text. Run it on batch_size of them at a time."
+    return harvest(model, tokens, mask, len(tokens))
+
+
+# %% misconception="harvest"
+def keeps_the_graph(model, tokens, mask, batch_size):
+    "The result has a history: every batch's graph stays in memory as long as it does. Run under `torch.no_grad()`."
+    return torch.cat([run(model, t)[m] for t, m in zip(tokens.split(batch_size), mask.split(batch_size))])
+
+
+# %% misconception="harvest"
+def position_by_position(model, tokens, mask, batch_size):
+    "Rows come by position first. The neighbours in a text should stay neighbours: whole sequences, one after another."
+    pairs = zip(tokens.split(batch_size), mask.split(batch_size))
+    return torch.cat([run(model, t).transpose(0, 1)[m.T] for t, m in pairs]).detach()
+
+
+# %% misconception="harvest"
+def left_out_before_the_model(model, tokens, mask, batch_size):
+    "Tokens were taken out before the model ran, so all others moved to earlier positions and saw another text."
+    rows = [run(model, t[m][None])[0] for t, m in zip(tokens, mask)]
+    return torch.cat(rows).detach()
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class EmptiesItself(ShuffleBuffer):
+    "When full it gives out everything, so nothing is left to mix with what comes. One batch leaves, the rest stay."
+
+    def add(self, rows):
+        self.rows = torch.cat([self.rows, rows])
+        return self.finish() if len(self.rows) >= self.capacity else []
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class OldestLeave(ShuffleBuffer):
+    "The rows that came first leave first: a queue, not a shuffle. Draw those that leave from the whole buffer."
+
+    def add(self, rows):
+        self.rows, batches = torch.cat([self.rows, rows]), []
+        while len(self.rows) >= self.capacity:
+            batches.append(self.rows[: self.batch_size])
+            self.rows = self.rows[self.batch_size :]
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class ShufflesEachChunk(ShuffleBuffer):
+    "Rows are shuffled among those they came with, and then queue up: texts stay together. Draw from the whole buffer."
+
+    def add(self, rows):
+        order, batches = torch.randperm(len(rows), generator=self.generator), []
+        self.rows = torch.cat([self.rows, rows[order]])
+        while len(self.rows) >= self.capacity:
+            batches.append(self.rows[: self.batch_size])
+            self.rows = self.rows[self.batch_size :]
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class LosesTheTail(ShuffleBuffer):
+    "The last rows are lost when they don't fill a batch. `finish` gives out all that is left, in a shorter batch."
+
+    def finish(self):
+        return [batch for batch in super().finish() if len(batch) == self.batch_size]
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class TailInOrder(ShuffleBuffer):
+    "The rows left at the end come out in order. With a large buffer that may be most of them: shuffle them too."
+
+    def finish(self):
+        rows, self.rows = self.rows, self.rows[:0]
+        return list(rows.split(self.batch_size)) if len(rows) else []
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class DoesNotWait(ShuffleBuffer):
+    "Batches leave before the buffer is full, so they are mixed with next to nothing. Wait until it holds `capacity`."
+
+    def __init__(self, capacity, batch_size, seed):
+        super().__init__(batch_size, batch_size, seed)
+
+
+# %% alternative="harvest"
+def picks_row_by_row(model, tokens, mask, batch_size):
+    everything = torch.cat([run(model, part).detach() for part in tokens.split(batch_size)])
+    return torch.stack([row for row, keep in zip(everything.flatten(0, 1), mask.flatten()) if keep])
+
+
+# %% alternative="harvest" part="ShuffleBuffer"
+class RowByRow:
+    def __init__(self, capacity, batch_size, seed):
+        self.capacity, self.batch_size, self.held = capacity, batch_size, []
+        self.generator = torch.Generator().manual_seed(seed + 1)
+
+    def add(self, rows):
+        return [self.draw() for row in rows if self.held.append(row) or len(self.held) == self.capacity]
+
+    def finish(self):
+        return [self.draw() for _ in range(0, len(self.held), self.batch_size)]
+
+    def draw(self):
+        at = torch.randperm(len(self.held), generator=self.generator)[: self.batch_size]
+        return torch.stack([self.held.pop(i) for i in sorted(at.tolist(), reverse=True)])
+
+
+# %% [markdown]
+# ## How strong a penalty?
+#
+# $\lambda = 3$ gave you a dictionary after layer 2, with 36 latents on for a token. You take the same $\lambda$ to the
+# model's input, where activations are a twentieth as long. **Guess:** more latents on, fewer, or as many?
+#
+# Multiply all activations by $c$. A dictionary for them is easily made from the old one: keep $W_{enc}$ and $W_{dec}$,
+# multiply $b_{enc}$ and $b_{dec}$ by $c$. Then $h = (cx - c\,b_{dec})W_{enc} + c\,b_{enc}$ is $c$ times the old $h$,
+# and as ReLU lets a positive factor through, so are $f$ and $\hat x$. In the loss, the error grows by $c^2$, and the
+# sum of $f$ by $c$. So with $c\lambda$ for $\lambda$ all terms grow by $c^2$,
+#
+# $$\lVert cx - c\hat x\rVert^2 + c\lambda\sum_i c f_i = c^2\Big(\lVert x-\hat x\rVert^2 + \lambda\sum_i f_i\Big)$$
+#
+# for *every* dictionary and its partner, and so the best ones are partners too: $x\to cx$ and $\lambda\to c\lambda$
+# give $f\to cf$, the same latents on the same tokens. In the same way $x \to x + t$ is taken up by $b_{dec}$, and
+# $\lambda$ stays. A rule for $\lambda$ should therefore grow in proportion to the activations, and not notice a shift.
+# One that does: measure how far activations are from their mean, on average over the real tokens,
+#
+# $$\lambda = \lambda_1 \cdot \frac1N\sum_{n} \lVert x_n - \bar x\rVert,\qquad \bar x = \frac1N\sum_n x_n$$
+#
+# and choose the *unit* $\lambda_1$ (`lam_unit`) once for all sites. Two tokens, one number each:
+#
+# | activations | $\bar x$ | $\lVert x_n - \bar x\rVert$ | $\lambda/\lambda_1$ | mean of $\lVert x_n\rVert$ |
+# |---|---|---|---|---|
+# | 1, 5 | 3 | 2, 2 | 2 | 3 |
+# | ten times: 10, 50 | 30 | 20, 20 | 20 | 30 |
+# | shifted: 101, 105 | 103 | 2, 2 | 2 | 103 |
+
+
+# %% exercise="l1_from_deviation" points=2 minutes=15 difficulty=2 importance=4
+def l1_from_deviation(acts: Float[Tensor, "seq pos d_in"], mask: Bool[Tensor, "seq pos"], lam_unit: float) -> float:
+    """λ = lam_unit times the mean over real tokens of ‖x − x̄‖, x̄ being the mean of the real tokens' activations.
+
+    `mask` is True at the real tokens (there is at least one); the others count nowhere. ‖·‖ is the Euclidean norm over
+    d_in, not squared.
+
+    >>> acts = torch.tensor([[[99.0, 0.0], [1.0, 1.0], [7.0, 1.0]]])  # BOS, and two tokens 3 away from their mean
+    >>> round(l1_from_deviation(acts, torch.tensor([[False, True, True]]), 0.5), 4)
+    1.5
+    """
+    # BEGIN SOLUTION
+    x = acts[mask]  # rows d_in
+    return lam_unit * (x - x.mean(dim=0)).norm(dim=-1).mean().item()
+    # END SOLUTION
+
+
+# %%
+check(l1_from_deviation)
+
+# %% [markdown] hint=1
+# There are two means in it. Over what does each of them run, and which of the two is a vector?
+
+# %% [markdown] hint=2
+# First keep the real tokens, `acts[mask]` is `[rows, d_in]`; then the mean vector; then one norm for each row. A norm
+# of the mean, or a mean of squares, is something else.
+
+# %% [markdown] hint=3
+# `x = acts[mask]`, then `lam_unit * (x - x.mean(dim=0)).norm(dim=-1).mean().item()`.
+
+# %%
+# Sparse data, and the same five times as large. (`train` could scale them itself: off.)
+torch.manual_seed(0)
+directions = torch.nn.functional.normalize(torch.randn(24, 16), dim=1)
+x = (torch.rand(100, 256, 24) < 0.08) * torch.rand(100, 256, 24) @ directions + 0.5
+
+
+def trained(x: Tensor, lam: float, d_sae: int, steps: int) -> StandardSAE:
+    sae = StandardSAE(x.shape[-1], d_sae, l1=lam)
+    train(sae, lambda step: x[step % len(x)], steps, normalise=False, progress=False)
+    return sae
+
+
+f = {}
+for name, c, lam in [("x and λ", 1, 0.1), ("5x and 5λ", 5, 0.5), ("5x and λ", 5, 0.1)]:
+    sae = trained(c * x, lam, 32, 1500)
+    f[name] = sae.encode(c * x[0]).detach().flatten()
+    slope = float(f[name] @ f["x and λ"] / f["x and λ"].square().sum())
+    print(
+        f"{name:<9}: {(f[name] > 0).sum() / 256:4.1f} latents on for a row, {slope:.1f} times what they are for x and λ"
+    )
+    if c == 1:  # its partner, made by hand: biases five times as large
+        loss, sae.l1 = sae.loss(x[0]).total.item(), 5 * sae.l1
+        sae.rescale(5)
+        ratio = sae.loss(5 * x[0]).total.item() / loss
+        print(f"The partner's loss for 5x and 5λ is {ratio:.3f} times that for x and λ.")
+
+# %%
+# Four sites of the model, with one λ for all and with one λ_1 for all.
+found: dict[str, list[float]] = {"λ = 3 everywhere": [], "λ from the deviation": []}
+sites = ["blocks.0.hook_resid_pre", *(f"blocks.{layer}.hook_resid_post" for layer in range(3))]
+for site in sites:
+    acts, real = run((here, site), tokens), tokens != bos
+    lam, with_bos = l1_from_deviation(acts, real, 0.1), l1_from_deviation(acts, real | True, 0.1)
+    x = acts[real][torch.randperm(int(real.sum()))][:16128].reshape(63, 256, 128)
+    print(f"{site:<25} mean norm {acts[real].norm(dim=1).mean():4.1f}, λ {lam:.2f}, with BOS {with_bos:.2f}")
+    for name, strength in zip(found, (3.0, lam)):
+        f = trained(x, strength, 256, 300).encode(x[:10])
+        found[name].append(float((f > 0).sum() / 2560))
+names = [site.removeprefix("blocks.").replace(".hook_", " ") for site in sites]
+plots.bars(found, names, title="One λ does not suit all sites", x_title="site", y_title="latents on for a token")
+
+# %% [markdown]
+# With one λ for all, the first site gets no dictionary at all: activations are 1.5 long there, and λ = 3 keeps nearly
+# every latent off. With λ from the deviation each site has 25 to 40 on for a token. The partner made by hand has
+# exactly $5^2$ times the loss. Training finds it only nearly, since Adam moves a bias by about its learning rate at
+# every step, in whatever units the activations are. So many trainers scale the activations instead (Lieberum et al.
+# 2024, "Gemma Scope", to a mean square of 1). For the loss that is the same thing; for Adam it is kinder.
+#
+# What this does **not** show is that $\lambda_1 = 0.1$ is right: it sets how much error you pay for how few latents.
+# Nor do equal $\lambda_1$ mean equally many latents. And `<bos>` changed λ by 2% at most, but only as it is one row in
+# 128 and three times as long. Were it thirty deviations away in contexts of 64, it would add $30/64$: λ half as large
+# again.
+
+
+# %% misconception="l1_from_deviation"
+def mean_is_not_removed(acts, mask, lam_unit):
+    "The mean was not subtracted: shift all activations by one vector, and λ changes, where b_dec just takes it up."
+    return lam_unit * acts[mask].norm(dim=-1).mean()
+
+
+# %% misconception="l1_from_deviation"
+def bos_is_kept(acts, mask, lam_unit):
+    "All positions were counted, BOS and pads too. BOS is far away from everything else: ask the mask."
+    return l1_from_deviation(acts, torch.ones_like(mask), lam_unit)
+
+
+# %% misconception="l1_from_deviation"
+def mean_with_bos(acts, mask, lam_unit):
+    "BOS and pads were left out of the norms, but not of the mean that is subtracted. They count nowhere."
+    return lam_unit * (acts - acts.mean(dim=(0, 1)))[mask].norm(dim=-1).mean()
+
+
+# %% misconception="l1_from_deviation"
+def squared_norm(acts, mask, lam_unit):
+    "The norm is squared. Activations ten times as large would get a hundred times the λ, where they need ten times."
+    return lam_unit * (acts[mask] - acts[mask].mean(dim=0)).square().sum(dim=-1).mean()
+
+
+# %% misconception="l1_from_deviation"
+def root_of_the_mean_square(acts, mask, lam_unit):
+    "The root was taken after the mean (this is the standard deviation of all). Take each row's norm, then the mean."
+    return lam_unit * (acts[mask] - acts[mask].mean(dim=0)).square().sum(dim=-1).mean().sqrt()
+
+
+# %% misconception="l1_from_deviation"
+def norm_of_the_mean(acts, mask, lam_unit):
+    "This is the length of the mean, which a shift can make anything. The mean of the lengths is wanted."
+    return lam_unit * acts[mask].mean(dim=0).norm()
+
+
+# %% alternative="l1_from_deviation"
+def one_row_at_a_time(acts, mask, lam_unit):
+    x = [acts[s, t].double() for s, t in mask.nonzero().tolist()]
+    return lam_unit * sum(float(((row - sum(x) / len(x)) ** 2).sum()) ** 0.5 for row in x) / len(x)
+
+
+# %% alternative="l1_from_deviation"
+def weighted_by_the_mask(acts, mask, lam_unit):
+    weight = mask.to(acts.dtype) / mask.sum()
+    mean = torch.einsum("st,std->d", weight, acts)
+    return (weight * torch.linalg.vector_norm(acts - mean, dim=-1)).sum() * lam_unit

@@ -1,0 +1,500 @@
+# %% [markdown]
+# # Finding the true features
+#
+# A dictionary that reconstructs well may still have the wrong words. Here you can tell, because here you know the
+# truth: five features, squeezed into two dimensions by the toy model of chapter 1. The autoencoder sees only the plane.
+# Does it find the five? And when it has found one, does it also say how strongly it is on?
+
+# %% setup=1
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from saelab import check, hint, plots, reference
+
+toy = reference("superposition")  # chapter 1, solved
+
+
+def encode(x, W_enc, b_enc, b_dec):
+    """Latents f [batch comp d_sae] of x [batch comp d_in], all components at once, as in section 1."""
+    return (torch.einsum("bcd,cds->bcs", x - b_dec, W_enc) + b_enc).relu()
+
+
+def loss(x, W_enc, b_enc, W_dec, b_dec, lam: Float[Tensor, "comp"]) -> Float[Tensor, ""]:
+    """‖x − x̂‖² + λ Σ f, mean over the batch, *sum* over components: each has the gradient it would have alone."""
+    f = encode(x, W_enc, b_enc, b_dec)
+    x_hat = torch.einsum("bcs,csd->bcd", f, W_dec) + b_dec
+    return ((x - x_hat).square().sum(dim=-1) + lam * f.sum(dim=-1)).mean(dim=0).sum()
+
+
+def start(W_dec: Float[Tensor, "comp d_sae d_in"]):
+    """W_enc, b_enc, W_dec, b_dec to start from: rows of length 1, the encoder their transpose, no biases."""
+    W_dec = W_dec / W_dec.norm(dim=-1, keepdim=True)
+    return W_dec.mT.clone(), torch.zeros(W_dec.shape[:2]), W_dec, torch.zeros(len(W_dec), W_dec.shape[2])
+
+
+# %% [markdown]
+# ## Does it find the features?
+#
+# The toy model keeps feature $i$ in the plane as an arrow $W_i$. An example is the sum of the arrows that are on,
+# $x = \sum_i a_i W_i$: five unknowns, two numbers. From one $x$ there is no way back, but you have many, and in most of
+# them at most one feature is on. **Guess: will eight latents find the five arrows? And with a penalty ten times weaker,
+# so that the reconstruction gets better, will they come nearer, or stay farther off?**
+#
+# The loop puts your pieces in order, and the order matters, since the rows of $W_{dec}$ must keep length 1 while Adam
+# divides every number's gradient by its own size. Say $\hat x$ is too short and nothing else is wrong: the gradient $g$
+# of a row $w = (0.6, 0.8)$ lies along $w$ itself. The row can't get longer, so it should stay. But Adam's first step is
+# $\pm$lr in *both* numbers, and back at length 1 the row has turned, for no reason in the data. So take out the part
+# along the row before Adam sees it (Bricken et al. 2023), step, and mend the length after:
+#
+# $$g \leftarrow g - (g\cdot w)\,w,\qquad \text{Adam's step},\qquad w \leftarrow w/\lVert w\rVert$$
+#
+# Then, *did* it find them? Latents come in any order, some are doubles, some dead. `match` gives each feature a latent
+# of its own so that the cosines between features' directions and rows of $W_{dec}$ have the largest sum. Take features
+# at 0° and 40°, latents at 18° and −30°:
+#
+# | way of matching | the two cosines |
+# |---|---|
+# | greedy: the nearest pair first, 18° for 0°; then what is left | 0.95 + 0.34 |
+# | the largest sum: −30° for 0°, 18° for 40° | 0.87 + 0.93 |
+# | each its nearest, taken or not: 18° for both | 0.95 + 0.93, for *one* latent |
+#
+# And the sign counts: as $f\ge0$, a latent that points backwards can't say the feature. `linear_sum_assignment` finds
+# the largest sum in a time that grows with the cube of the number of pairs (Kuhn 1955); trying all orders is hopeless.
+
+
+# %% exercise="train_sae" points=4 minutes=40 difficulty=3 importance=5
+def train_sae(
+    W_enc: Float[Tensor, "comp d_in d_sae"],
+    b_enc: Float[Tensor, "comp d_sae"],
+    W_dec: Float[Tensor, "comp d_sae d_in"],
+    b_dec: Float[Tensor, "comp d_in"],
+    batches: Float[Tensor, "steps batch comp d_in"],
+    lam: Float[Tensor, "comp"],
+    lr: float,
+) -> tuple[
+    Float[Tensor, "comp d_in d_sae"],
+    Float[Tensor, "comp d_sae"],
+    Float[Tensor, "comp d_sae d_in"],
+    Float[Tensor, "comp d_in"],
+]:
+    """Train SAEs side by side from these parameters; returns the trained four, detached (requires_grad False).
+
+    Step t = 0, 1, … of T = len(batches), in this order: the gradients of loss(batches[t], …, lam), of this batch alone;
+    out of W_dec's gradient, the part along each row; one step of torch.optim.Adam on all four (one optimiser for the
+    whole run, its defaults besides lr) with the learning rate lr·(1 − t/T); each row of W_dec divided by its length.
+    The W_dec passed in has rows of length 1. (Bricken et al. 2023)
+
+    >>> one, zero = torch.ones(1, 1, 1), torch.zeros(1, 1)
+    >>> train_sae(one, zero, one, zero, torch.ones(1, 1, 1, 1), torch.ones(1), 0.1)  # x̂ = x: the penalty alone pulls
+    (tensor([[[0.9000]]]), tensor([[-0.1000]]), tensor([[[1.]]]), tensor([[0.1000]]))
+    """
+    # BEGIN SOLUTION
+    params = [w.detach().clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2], torch.optim.Adam(params, lr=lr)
+    for t, x in enumerate(batches):
+        adam.param_groups[0]["lr"] = lr * (1 - t / len(batches))
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        with torch.no_grad():
+            W.grad -= (W.grad * W).sum(dim=-1, keepdim=True) * W
+            adam.step()
+            W /= W.norm(dim=-1, keepdim=True)
+    return tuple(w.detach() for w in params)
+    # END SOLUTION
+
+
+def match(
+    W: Float[Tensor, "d_sae d_in"], truth: Float[Tensor, "feats d_in"]
+) -> tuple[Int[Tensor, "feats"], Float[Tensor, "feats"]]:
+    """A latent of its own for every feature: its index (row of W), and the cosine between the two directions.
+
+    min(d_sae, feats) pairs, no latent and no feature twice, with the largest possible sum of signed cosines. A feature
+    for which no latent is left has index −1 and cosine 0. Rows may have any length; one of zeros has cosine 0 with all.
+
+    >>> match(torch.tensor([[0.0, 3.0], [-1.0, 0.0], [2.0, 0.0]]), torch.eye(2))  # latent 1 points backwards
+    (tensor([2, 0]), tensor([1., 1.]))
+    """
+    # BEGIN SOLUTION
+    W, truth = (M / M.norm(dim=1, keepdim=True).clamp_min(1e-12) for M in (W, truth))
+    cosines = truth @ W.T  # feats d_sae
+    feature, latent = map(torch.as_tensor, linear_sum_assignment(cosines.detach().numpy(), maximize=True))
+    index, cosine = torch.full((len(truth),), -1), cosines.new_zeros(len(truth))
+    index[feature], cosine[feature] = latent, cosines[feature, latent]
+    return index, cosine
+    # END SOLUTION
+
+
+# %%
+check(train_sae, match)
+
+# %% [markdown] hint=1
+# Which four things happen in a step, and what would Adam make of a gradient along the row, had it seen it? For `match`
+# you need one matrix of numbers, features by latents. What stands in it?
+
+# %% [markdown] hint=2
+# Make four copies, `w.detach().clone().requires_grad_()`, and one optimiser for them before the loop; clear the
+# gradients in every step. Under `torch.no_grad()` you may write into `W_dec.grad` and `W_dec`. Rows run along
+# `dim=-1`. In `match` guard the division by a length of 0: the assignment refuses NaN.
+
+# %% [markdown] hint=3
+# In the step: `adam.param_groups[0]["lr"] = …`, `zero_grad()`, `loss(x, *params, lam).backward()`, then
+# `W.grad -= (W.grad * W).sum(-1, keepdim=True) * W`, `adam.step()`, `W /= W.norm(dim=-1, keepdim=True)`. In `match`,
+# `feature, latent = linear_sum_assignment(cosines, maximize=True)` gives the pairs: write them into an `index` of −1s.
+
+# %%
+# Chapter 1's model, and twelve autoencoders that see only its plane, each with two penalties. Trained piece by piece.
+torch.manual_seed(0)
+runs, p, toy_start = 12, torch.full((1, 5), 0.05), (0.4 * torch.randn(1, 2, 5), torch.zeros(1, 5))
+W_toy, _ = toy.train(*toy_start, [toy.generate_batch(1, 256, p) for _ in range(1000)], torch.ones(1, 5), 0.02)
+truth = W_toy[0].T  # feats d_in: a row is the arrow of a feature
+lam = torch.tensor([0.2, 0.02]).repeat_interleave(runs)
+params = start(torch.randn(runs, 8, 2).repeat(2, 1, 1))  # the same starts for both penalties
+steps, frames = [0, 5, 10, 20, 30, 45, 60, 80, 100, 130, 160, 200, 250, 300, 400, 600, 900], [params[2]]
+for begin, end in zip(steps, steps[1:]):
+    a = toy.generate_batch(end - begin, 64 * 2 * runs, p).view(-1, 64, 2 * runs, 5)
+    params = train_sae(*params, a @ truth, lam, 0.03)
+    frames.append(params[2])
+frames = torch.stack(frames).unflatten(1, (2, runs))  # frames penalty runs d_sae d_in
+
+names, title = ["λ = 0.2", "λ = 0.02"], "Decoder rows find the features, or don't: press play"
+film, dots = plots.arrows(frames[:, :, 0].mT, names, title, steps), {"color": "grey", "dash": "dot", "width": 2}
+for x, y in (1.15 * truth / truth.norm(dim=1, keepdim=True)).tolist():  # dotted: the five true directions
+    film.add_shape(type="line", x0=0, y0=0, x1=x, y1=y, line=dots, layer="below", row="all", col="all")
+film
+
+# %%
+# The same in numbers, over all runs, beside the null: as many random directions, matched in the same way.
+cosine = torch.stack([match(W, truth)[1] for W in frames.flatten(0, 2)]).view(len(steps), 2, runs, 5)
+mean, null = cosine.mean(dim=-1), torch.stack([match(W, truth)[1].mean() for W in torch.randn(1000, 8, 2)]).mean()
+x = toy.generate_batch(2000, 2 * runs, p) @ truth
+x_hat = torch.einsum("bcs,csd->bcd", encode(x, params[0], params[1], params[3]), params[2]) + params[3]
+missed = ((x - x_hat).square().sum(dim=(0, 2)) / (x - x.mean(dim=0)).square().sum(dim=(0, 2))).view(2, runs).mean(dim=1)
+found = (cosine[-1].amin(dim=-1) > 0.97).sum(dim=-1)  # runs in which no feature is missing
+for name, share, each, n in zip(names, missed, mean[-1].mean(dim=1), found):
+    print(f"{name:<8}  variance missed {share:.4f}, mean cosine {each:.2f}, all features in {n} of {runs} runs")
+print(f"random    mean cosine {null:.2f}")
+# Four seeds gave 11 or 12 and none, and a hundred times less variance missed.
+assert found[0] >= 9 and found[1] <= 1 and missed[1] < missed[0] / 30, (found, missed)
+plots.line(
+    torch.tensor(steps),
+    {name: mean[:, i].mean(dim=1) for i, name in enumerate(names)},
+    bands={names[0]: (mean[:, 0].amin(dim=1), mean[:, 0].amax(dim=1))},
+    guides={"random": null.item()},
+    title="The better reconstruction is farther from the truth (band: lowest and highest run)",
+    x_title="training steps",
+    y_title="mean cosine of matched pairs",
+)
+
+# %% [markdown]
+# With $\lambda=0.2$ the arrows swing round, settle on the dotted directions and stop; those that are over double
+# another or are dead somewhere between (the next section's business). Having three to spare helps: of twelve runs with
+# just five latents, three left a feature without, because two latents had started near the same one.
+#
+# With a tenth of the penalty the reconstruction is a hundred times better, and the dictionary is wrong in every run: a
+# few arrows all round reconstruct a plane perfectly. It is the penalty that asks for *few* latents at a time, and so
+# for the features themselves. Nothing in the reconstruction tells you which of the two dictionaries you have.
+#
+# Would a mean cosine of 0.94 have told you? Eight random directions have 0.89, since in a plane some arrow is always
+# near. **Read a matching score beside its null**: as many random directions, in the same space. And this does **not**
+# show that real features are found so: these were sparse, independent, equally common, and $\lambda$ was well chosen.
+
+
+# %% misconception="train_sae"
+def never_projects_the_gradient(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "Rows are only brought back to length 1. Adam has seen the part of the gradient along the row: take it out first."
+    params = [w.clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    adam = torch.optim.Adam(params, lr=lr)
+    for t, x in enumerate(batches):
+        adam.param_groups[0]["lr"] = lr * (1 - t / len(batches))
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        adam.step()
+        params[2].data /= params[2].data.norm(dim=-1, keepdim=True)
+    return tuple(w.detach() for w in params)
+
+
+# %% misconception="train_sae"
+def projects_what_adam_did(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "The part along the row is taken out of Adam's step. That is too late: take it out of the gradient, before Adam."
+    params = [w.clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2].data, torch.optim.Adam(params, lr=lr)
+    for t, x in enumerate(batches):
+        adam.param_groups[0]["lr"], before = lr * (1 - t / len(batches)), W.clone()
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        adam.step()
+        W -= ((W - before) * before).sum(dim=-1, keepdim=True) * before
+        W /= W.norm(dim=-1, keepdim=True)
+    return tuple(w.detach() for w in params)
+
+
+# %% misconception="train_sae"
+def forgets_the_lengths(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "The gradient is projected, but a step along the tangent still makes rows longer. Divide by the length after it."
+    params = [w.clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2], torch.optim.Adam(params, lr=lr)
+    for t, x in enumerate(batches):
+        adam.param_groups[0]["lr"] = lr * (1 - t / len(batches))
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        W.grad -= (W.grad * W.data).sum(dim=-1, keepdim=True) * W.data
+        adam.step()
+    return tuple(w.detach() for w in params)
+
+
+# %% misconception="train_sae"
+def new_optimiser_at_every_step(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "Adam is made anew for every batch, so its running means never get running. Make it once, before the loop."
+    params = (W_enc.clone(), b_enc.clone(), W_dec.clone(), b_dec.clone())
+    for t in range(len(batches)):
+        params = train_sae(*params, batches[t : t + 1], lam, lr * (1 - t / len(batches)))
+    return params
+
+
+# %% misconception="train_sae"
+def one_penalty_for_all(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "All components train with the same λ. Each has its own: let `lam` go into the loss as it is."
+    return train_sae(W_enc, b_enc, W_dec, b_dec, batches, lam.mean().expand_as(lam), lr)
+
+
+# %% misconception="train_sae" part="match"
+def nearest_pair_first(W, truth):
+    "This is greedy: the nearest pair is taken first, and may take away the only good latent of another feature."
+    cosines = torch.cosine_similarity(truth[:, None], W, dim=-1)
+    index, cosine = torch.full((len(truth),), -1), cosines.new_zeros(len(truth))
+    for pair in cosines.flatten().argsort(descending=True).tolist():
+        i, j = divmod(pair, len(W))
+        if index[i] < 0 and j not in index:
+            index[i], cosine[i] = j, cosines[i, j]
+    return index, cosine
+
+
+# %% misconception="train_sae" part="match"
+def the_best_latent_for_each(W, truth):
+    "Every feature takes the latent nearest to it, taken or not. One latent can't be two features: match one to one."
+    return torch.cosine_similarity(truth[:, None], W, dim=-1).max(dim=1)[::-1]
+
+
+# %% misconception="train_sae" part="match"
+def sign_is_hidden(W, truth):
+    "The absolute cosine was matched. A latent is never negative, so one that points backwards can't say the feature."
+    cosines = torch.cosine_similarity(truth[:, None], W, dim=-1).abs()
+    feature, latent = map(torch.as_tensor, linear_sum_assignment(cosines, maximize=True))
+    index, cosine = torch.full((len(truth),), -1), cosines.new_zeros(len(truth))
+    index[feature], cosine[feature] = latent, cosines[feature, latent]
+    return index, cosine
+
+
+# %% misconception="train_sae" part="match"
+def long_rows_win(W, truth):
+    "Dot products were compared, so a long row looks like a near one. Divide both rows by their lengths."
+    feature, latent = map(torch.as_tensor, linear_sum_assignment(truth @ W.T, maximize=True))
+    index, cosine = torch.full((len(truth),), -1), truth.new_zeros(len(truth))
+    index[feature], cosine[feature] = latent, (truth @ W.T)[feature, latent]
+    return index, cosine
+
+
+# %% misconception="train_sae" part="match"
+def features_of_the_latents(W, truth):
+    "This says for every latent which feature it is. Asked is the other way round: for every feature, its latent."
+    index, cosine = torch.full((len(truth),), -1), truth.new_zeros(len(truth))
+    of_latent, n = match(truth, W), min(len(W), len(truth))
+    index[:n], cosine[:n] = of_latent[0][:n], of_latent[1][:n]
+    return index, cosine
+
+
+# %% alternative="train_sae"
+def projects_in_a_hook(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    params = [torch.nn.Parameter(w.clone()) for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2], torch.optim.Adam(params, lr=lr)
+    W.register_hook(lambda g: g - torch.diag_embed(torch.einsum("csd,csd->cs", g, W.data)) @ W.data)
+    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda t: 1 - t / len(batches))
+    for t in range(len(batches)):
+        adam.zero_grad(set_to_none=False)
+        loss(batches[t], *params, lam).backward()
+        adam.step()
+        schedule.step()
+        W.data = W.data / W.data.pow(2).sum(-1, keepdim=True).sqrt()
+    return tuple(w.data for w in params)
+
+
+# %% alternative="train_sae" part="match"
+def cosines_as_costs(W, truth):
+    cosines = torch.cosine_similarity(W.double()[:, None], truth.double(), dim=-1)  # d_sae feats
+    latent_of = {int(i): int(j) for j, i in zip(*linear_sum_assignment(1 - cosines))}
+    cosine = [cosines[latent_of[i], i].item() if i in latent_of else 0.0 for i in range(len(truth))]
+    return torch.tensor([latent_of.get(i, -1) for i in range(len(truth))]), torch.tensor(cosine).to(W)
+
+
+# %% [markdown]
+# ## Does a latent say how strong its feature is?
+#
+# The direction is right. Is the number right too? A latent is charged $\lambda$ for every unit it says. **Guess: is $f$
+# too small by a factor or by an amount? Is a rare feature's latent off by more, or a common one's?**
+#
+# Take a feature that overlaps with no other. Along its direction only two numbers matter: the data's, which is its
+# strength $a$ where it is on (a share $p$ of the examples) and 0 elsewhere, and the reconstruction's, $f + \beta$,
+# where $\beta$ is what $b_{dec}$ adds there, always. So this direction costs
+#
+# $$p\;\mathbb E\big[(a-f-\beta)^2 + \lambda f \mid \text{on}\big] + (1-p)\,\beta^2$$
+#
+# The best $f$ for an example makes the derivative $-2(a-f-\beta)+\lambda$ zero: the reconstruction falls short by
+# $a-f-\beta=\lambda/2$, the same *amount* whether $a$ is small or large. (An encoder can do that:
+# $f=\mathrm{ReLU}(a-s)$ is a matter of its bias. It silences a feature weaker than $s$; let there be none.) Now the
+# best $\beta$: from $-2p\cdot\lambda/2+2(1-p)\beta=0$ it is $\beta=\frac{p}{1-p}\frac\lambda2$. The bias fills in part
+# of what is missing, and adds it to every example in which the feature is off. So $a - f = \frac\lambda2+\beta$: put
+# $\beta$ in, and it becomes one short fraction.
+#
+# | the feature is on … | $a - f$ | why |
+# |---|---|---|
+# | hardly ever, $p\to0$ | $\lambda/2$ | the bias can do nothing without harming all other examples |
+# | half of the time | $\lambda$ | the bias has taken over as much again |
+# | nearly always, $p=0.9$ | $5\lambda$ | the bias says most of it, for nothing |
+#
+# This is *shrinkage*, or *feature suppression* (Wright & Sharkey 2024). To measure it you need the latent that is the
+# feature's, by `match`, and the right examples: where the feature is off there is nothing to shrink, and where the
+# latent is silent, $a - f$ is only $a$.
+
+
+# %% exercise="shrinkage" points=3 minutes=20 difficulty=2 importance=4
+def shrinkage(lam: float, p: Float[Tensor, "feats"]) -> Float[Tensor, "feats"]:
+    """The law: a − f of features that overlap with no other and are on with probability p (0 ≤ p < 1), b_dec free.
+
+    >>> shrinkage(0.2, torch.tensor([0.0, 0.5]))
+    tensor([0.1000, 0.2000])
+    """
+    # BEGIN SOLUTION
+    return lam / (2 * (1 - p))
+    # END SOLUTION
+
+
+def measured_shrinkage(
+    a: Float[Tensor, "batch feats"], f: Float[Tensor, "batch d_sae"], index: Int[Tensor, "feats"]
+) -> Float[Tensor, "feats"]:
+    """Mean of a − f for each feature, over the examples where both the feature (a > 0) and its latent (f > 0) are on.
+
+    Feature i's latent is index[i] (see `match`). NaN where that is −1, and where there is no such example.
+
+    >>> a, f = torch.tensor([[1.0], [2.0], [0.5], [0.0]]), torch.tensor([[9, 0.9], [9, 1.7], [9, 0.0], [9, 0.1]])
+    >>> measured_shrinkage(a, f, torch.tensor([1]))  # latent 1; the first two examples count
+    tensor([0.2000])
+    """
+    # BEGIN SOLUTION
+    f = f[:, index] * (index >= 0)  # batch feats; a feature without a latent reads 0
+    on = (a > 0) & (f > 0)
+    return ((a - f) * on).sum(dim=0) / on.sum(dim=0)
+    # END SOLUTION
+
+
+# %%
+check(shrinkage, measured_shrinkage)
+
+# %% [markdown] hint=1
+# For the law: which two pieces does $a - f$ have, and which of them knows $p$? For the measurement: how do you put the
+# columns of `f` in the order of the features?
+
+# %% [markdown] hint=2
+# $\frac\lambda2 + \frac{p}{1-p}\frac\lambda2$ is one fraction. `f[:, index]` has one column a feature, but Python takes
+# the index −1 for the *last* latent. A mean over chosen examples is a masked sum over a count.
+
+# %% [markdown] hint=3
+# `on = (a > 0) & (f > 0)`, where the columns of features without a latent were set to 0 before. Then
+# `((a - f) * on).sum(dim=0) / on.sum(dim=0)`, which is NaN where the count is 0, as it should be.
+
+# %%
+# Three features at right angles, one rare, one not, one on half of the time; eight dictionaries, from near the truth.
+torch.manual_seed(0)
+p, lam = torch.tensor([0.05, 0.2, 0.5]), torch.linspace(0.1, 0.8, 8)
+d, offset = torch.linalg.qr(torch.randn(5, 5)).Q[:3], torch.randn(5)
+a = (torch.rand(1000, 256, 3) < p) * (1 + torch.rand(1000, 256, 3))  # between 1 and 2: none is silenced
+x = (a @ d + offset)[:, :, None].expand(-1, -1, 8, -1)  # steps batch comp d_in
+params = *start((d + 0.1 * torch.randn(3, 5)).expand(8, -1, -1))[:3], x[0].mean(dim=0)
+W_enc, b_enc, W_dec, b_dec = train_sae(*params, x, lam, 0.01)
+a, f = a[:100].flatten(0, 1), encode(x[:100].flatten(0, 1), W_enc, b_enc, b_dec)
+measured = torch.stack([measured_shrinkage(a, f[:, c], match(W_dec[c], d)[0]) for c in range(8)])  # comp feats
+law = torch.stack([shrinkage(float(each), p) for each in lam])
+print(f"Farthest from the law: {100 * (measured / law - 1).abs().max():.1f}%")
+assert (measured / law - 1).abs().max() < 0.02  # 0.8 to 1.5% with four seeds: batches know p to 1%
+ys = {f"{what}, p = {p[i]:g}": y[:, i] for i in range(3) for what, y in [("law", law), ("measured", measured)]}
+picture = plots.line(lam, ys, title="A feature shrinks by λ/(2(1−p))", x_title="λ", y_title="a − f")
+picture.update_traces(mode="markers", selector=lambda trace: trace.name.startswith("measured"))
+
+# %% [markdown]
+# The dots lie on the lines. The amount grows with $\lambda$, no matter how strong the feature is, and is nearly twice
+# as large for the feature that is on half of the time. So a latent says its feature's strength *minus a constant*.
+# Ranking the examples of one latent is safe; comparing the values of two latents is not, and what is weaker than the
+# constant is gone.
+#
+# What this does **not** show is features that overlap. In the film above, at $\lambda=0.2$, the law says 0.105, but a
+# latent falls short by 0.15 to 0.2, since its neighbours help out, and by up to 0.54 where two latents share a feature.
+# Sections 5 and 6 bring dictionaries that aren't charged for saying how strong a feature is.
+
+
+# %% misconception="shrinkage"
+def as_if_the_bias_were_fixed(lam, p):
+    "This is λ/2, what the *reconstruction* falls short by. The latent gives up β more, which b_dec says in its place."
+    return torch.full_like(p, lam / 2)
+
+
+# %% misconception="shrinkage"
+def all_of_lam(lam, p):
+    "A factor 2 is missing: the square's derivative is −2(a − f − β), so λ is halved."
+    return lam / (1 - p)
+
+
+# %% misconception="shrinkage"
+def rare_features_shrink_most(lam, p):
+    "p and 1 − p are exchanged. The bias helps a common feature, and takes over from its latent: that shrinks more."
+    return lam / (2 * p)
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def takes_latents_as_they_come(a, f, index):
+    "Latent i was compared with feature i. Latents come in any order: take column index[i]."
+    return measured_shrinkage(a, f, torch.arange(len(index)).clamp_max(f.shape[1] - 1))
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def all_examples_count(a, f, index):
+    "The mean runs over all examples. Where the feature is off, a − f says nothing of its shrinkage: leave those out."
+    return (a - f[:, index]).mean(dim=0).masked_fill(index < 0, torch.nan)
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def silent_latents_count(a, f, index):
+    "Examples are counted in which the latent is silent, and there a − f is all of a. Ask for f > 0 too."
+    return torch.where(a > 0, a - f[:, index], torch.nan).nanmean(dim=0).masked_fill(index < 0, torch.nan)
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def false_alarms_count(a, f, index):
+    "Examples are counted in which the feature is off and its latent fires all the same. Ask for a > 0 too."
+    return torch.where(f[:, index] > 0, a - f[:, index], torch.nan).nanmean(dim=0).masked_fill(index < 0, torch.nan)
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def no_latent_is_the_last_one(a, f, index):
+    "For a feature without a latent the index is −1, and Python takes that for the last column. Its result is NaN."
+    return measured_shrinkage(a, f, index % f.shape[1])
+
+
+# %% alternative="shrinkage"
+def what_is_missing_and_what_the_bias_adds(lam, p):
+    return lam / 2 + lam / 2 * p / (1 - p)
+
+
+# %% alternative="shrinkage" part="measured_shrinkage"
+def one_feature_at_a_time(a, f, index):
+    means = []
+    for i, j in enumerate(index.tolist()):
+        short = [r - s for r, s in zip(a[:, i].tolist(), f[:, j].tolist()) if r > 0 and s > 0 and j >= 0]
+        means.append(sum(short) / len(short) if short else torch.nan)
+    return torch.tensor(means, dtype=a.dtype)
+
+
+# %% alternative="shrinkage" part="measured_shrinkage"
+def mean_of_what_is_not_nan(a, f, index):
+    own = torch.nn.functional.pad(f, (0, 1))[:, index.where(index >= 0, f.shape[1])]
+    return (a - own).masked_fill((a <= 0) | (own <= 0), torch.nan).nanmean(dim=0)

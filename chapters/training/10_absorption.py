@@ -1,0 +1,438 @@
+# %% [markdown]
+# # Absorption: the latent that should speak and doesn't
+#
+# A dictionary can reconstruct its activations almost perfectly, with few latents on, each of which looks clean on
+# every example that you read. And still a latent for "mammal" can be silent on every lion. This section trains such a
+# dictionary in a second, and then measures what happened.
+
+# %% setup=1
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from saelab import check, hint, plots  # noqa: F401
+from saelab.sae import SAE, BatchTopKSAE, StandardSAE, train
+
+
+def family(rows: int, seed: int, others: int = 0) -> Float[Tensor, "rows feats"]:
+    """Features: a parent (on with 0.3), its child (given the parent 0.2), both of size 1, and independent others.
+
+    The others are on with 3.64/others, so that four features are on on average, with sizes between 0.2 and 1.2.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.rand(rows, 2 + 2 * others, generator=generator)
+    parent = u[:, 0] < 0.3
+    rest = (u[:, 2 : 2 + others] < 3.64 / max(others, 1)) * (0.2 + u[:, 2 + others :])
+    return torch.cat([parent[:, None], (parent & (u[:, 1] < 0.2))[:, None], rest], dim=1)
+
+
+@torch.no_grad()
+def start_near(sae: SAE, truth: Float[Tensor, "d_sae d_in"], seed: int, noise: float = 0.1) -> None:
+    """Put the rows of W_dec near the true directions, and W_enc at its transpose."""
+    rows = truth + noise * torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
+    sae.W_dec.copy_(torch.nn.functional.normalize(rows, dim=1))
+    sae.W_enc.copy_(sae.W_dec.T)
+
+
+# %% [markdown]
+# ## Where did the parent go?
+#
+# Two features in a plane, at right angles: a *parent* along the first axis (it is an animal), on in three tokens of
+# ten, and a *child* along the second (it is a lion), which needs its parent: on in a fifth of the parent's tokens and
+# in no others. So $x$ is $(0,0)$, $(1,0)$ or, for a lion, $(1,1)$. We give an SAE with an L1 penalty two latents and,
+# as a present, start it near the right answer: decoder rows near $(1,0)$ and $(0,1)$. **Guess: does it stay there?**
+#
+# Add it up. The right dictionary writes a lion as parent plus child, both latents at about 1, and pays $2\lambda$. But
+# there is another way to write the same three points. Let the second row be $(1,1)/\sqrt2$: then a lion is *one*
+# latent, at $\sqrt2$, and the parent's latent can stay silent on it.
+#
+# | token | the truth pays | the other way pays |
+# |---|---|---|
+# | neither | 0 | 0 |
+# | the parent alone | $\lambda$ | $\lambda$ |
+# | parent and child | $2\lambda$ | $\sqrt2\,\lambda$ |
+#
+# The error is the same and the price is lower, so the penalty *prefers* the second dictionary. Its parent latent says
+# "an animal, but no lion", and that an animal is there is said by the lion's latent: it has **absorbed** the parent
+# (Chanin et al. 2024, "A is for Absorption: Studying Feature Splitting and Absorption in Sparse Autoencoders").
+#
+# The parent's encoder must manage to say 1 at $(1,0)$ and nothing at $(1,1)$, so it points along $(1,-1)$: against the
+# child. Tie encoder and decoder, $W_{enc}=W_{dec}^\top$, and it can't do that while its decoder row is $(1,0)$. Does
+# tying help, then? Four trainings:
+
+
+# %%
+class TiedSAE(StandardSAE):
+    """The same with one matrix: h = (x − b_dec) W_decᵀ + b_enc."""
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return (x - self.b_dec) @ self.W_dec.T + self.b_enc
+
+
+def trained(sae: SAE, near: bool, seed: int) -> SAE:
+    if near:
+        start_near(sae, torch.eye(2), seed)
+    train(sae, lambda step: family(512, 10_000 * seed + step), 600, lr=1e-2, normalise=False, progress=False)
+    return sae.requires_grad_(False)
+
+
+plane = {
+    "L1, near the truth": trained(StandardSAE(2, 2, l1=0.1), near=True, seed=0),
+    "tied, near the truth": trained(TiedSAE(2, 2, l1=0.1), near=True, seed=0),
+    "tied, start at random": trained(TiedSAE(2, 2, l1=0.1, seed=2), near=False, seed=2),
+}
+lions = family(4000, seed=-1)
+lions = lions[lions[:, 1] == 1]
+for name, sae in plane.items():
+    recall = [f"{r:.2f}" for r in (sae.encode(lions) > 0).float().mean(0)]
+    rows = "  ".join(f"({a:+.2f}, {b:+.2f})" for a, b in sae.W_dec)
+    print(f"{name:22} decoder rows {rows}   each latent is on in … of the lions: {', '.join(recall)}")
+
+absorbing, tied = plane["L1, near the truth"], plane["tied, near the truth"]
+assert (absorbing.encode(lions)[:, 0] > 0).float().mean() < 0.05
+assert (absorbing.W_dec[1] - 0.5**0.5).abs().max() < 0.03  # the penalty pulls it a little off, by about λ/8
+assert (tied.encode(lions)[:, 0] > 0).float().mean() > 0.95 and tied.W_dec[1, 1] > 0.97
+panels = {"the truth": torch.eye(2), "L1: decoder rows": absorbing.W_dec, "L1: encoder columns": absorbing.W_enc.T}
+panels |= {"tied": tied.W_dec, "tied, start at random": plane["tied, start at random"].W_dec}
+plots.arrows(
+    torch.stack([rows.T for rows in panels.values()]),
+    titles=list(panels),
+    title="Arrow 0 is the parent's latent, arrow 1 the child's; under L1 the child's leans over",
+)
+
+# %% [markdown]
+# The L1 dictionary walked away from the truth: its second row is $(0.70, 0.71)$, and the first latent is on in no lion
+# at all. Its encoder column points away from the child, as we worked out. Tied, the dictionary stayed near the truth.
+# But that is no theorem about tying: from a random start the tied one ended with two latents that are neither parent
+# nor child, and there the question "absorbed or not?" has no good answer.
+#
+# ## How much is absorbed?
+#
+# With true directions in hand you see absorption. In a real model you have tokens, labels and latents, so you need a
+# number. A tempting one is the share of lions on which the parent's latent is silent. **What else could make it
+# silent?** A bad latent, a threshold set too high, a token that is an odd example: then the parent is *lost*, and
+# nothing has absorbed it. Absorption says more: somebody else carried the parent's direction. So we count a child
+# token as *absorbed* if
+#
+# 1. the parent's own latent is silent there, $f_i = 0$, **and**
+# 2. some other latent $j$ is on there whose decoder row has $\cos(W_{dec,j}, d) > c$ with the parent's direction $d$.
+#
+# The rate is *absorbed child tokens / child tokens*. Cosine and not product, since a row's length says nothing about
+# where it points; and positive, for a latent that is on and points away from the parent takes it out instead.
+#
+# Which latent is the parent's own, and what is $d$? Both are *chosen by looking*, and what was chosen by looking at
+# some tokens looks better on these than it is. So choose on one half, `fit`, and count on the other. For $d$, mind
+# who is in the average: the mean of lions less the mean of non-animals points along $(1,1)$, and a latent that is just
+# "lion" would then have a cosine of 0.7 with the "parent". The tokens that tell the parent from the rest without
+# telling the child are those with the parent *alone*.
+#
+# | token, with $c = 0.3$ and $d=(1,0)$ | parent's latent | others that are on | absorbed? |
+# |---|---|---|---|
+# | lion | on | row $(0.7, 0.7)$ | no |
+# | lion | silent | row $(0.7, 0.7)$ | yes |
+# | lion | silent | row $(0,1)$ | no: a miss |
+# | lion | silent | row $(-0.7, 0.7)$ | no: a miss |
+# | animal, no lion | silent | row $(0.7, 0.7)$ | not asked |
+
+
+# %% exercise="absorption_rate" points=4 minutes=35 difficulty=3 importance=4
+def find_parent(
+    x: Float[Tensor, "tokens d_in"],
+    f: Float[Tensor, "tokens d_sae"],
+    parent: Bool[Tensor, "tokens"],
+    child: Bool[Tensor, "tokens"],
+) -> tuple[int, Float[Tensor, "d_in"]]:
+    """The parent's own latent and the parent's direction, as these tokens tell them.
+
+    The latent: of all d_sae the one whose being on (f > 0) has the highest F1 with `parent`, over all these tokens.
+    F1 = 2 · hits / (tokens where it is on + parent tokens), hits being tokens where it is on and the parent is too.
+    The direction: the mean of x over tokens with the parent but not the child, minus the mean of x over tokens
+    without the parent, scaled to length 1.
+
+    >>> x = torch.tensor([[0.0, 1.0], [3.0, 1.0], [3.0, 1.0], [3.0, 5.0]])
+    >>> f = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.2, 0.0], [1.0, 0.2, 0.0], [1.0, 0.2, 9.0]])
+    >>> find_parent(x, f, torch.tensor([False, True, True, True]), torch.tensor([False, False, False, True]))
+    (1, tensor([1., 0.]))
+    """
+    # BEGIN SOLUTION
+    on = (f > 0).to(x.dtype)
+    hits = parent.to(x.dtype) @ on  # d_sae
+    f1 = 2 * hits / (on.sum(dim=0) + parent.sum())
+    direction = x[parent & ~child].mean(dim=0) - x[~parent].mean(dim=0)
+    return int(f1.argmax()), direction / direction.norm()
+    # END SOLUTION
+
+
+def absorption_rate(
+    x: Float[Tensor, "tokens d_in"],
+    f: Float[Tensor, "tokens d_sae"],
+    W_dec: Float[Tensor, "d_sae d_in"],
+    parent: Bool[Tensor, "tokens"],
+    child: Bool[Tensor, "tokens"],
+    fit: Bool[Tensor, "tokens"],
+    cosine: float,
+) -> float:
+    """Share of the child tokens outside `fit` on which the parent is absorbed; NaN if there is no such token.
+
+    The parent's latent and direction come from `find_parent` on the tokens in `fit`, and from these only. A token is
+    absorbed if the parent's latent is silent on it (f = 0) and at least one other latent is on (f > 0) whose row of
+    W_dec has a cosine > `cosine` with the parent's direction; `cosine` is 0 or more. Latents are never negative, rows
+    of W_dec may have any length but 0, and a child token is always a parent token too.
+
+    Simpler than the metric of Chanin et al. 2024, "A is for Absorption", which asks ablations too.
+
+    >>> x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).repeat(2, 1)
+    >>> f = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.4]]).repeat(2, 1)
+    >>> W_dec, child = torch.tensor([[1.0, 0.0], [0.7, 0.7]]), x[:, 1] > 0
+    >>> absorption_rate(x, f, W_dec, x[:, 0] > 0, child, torch.arange(8) < 4, 0.3)
+    1.0
+    """
+    # BEGIN SOLUTION
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    cosines = W_dec @ direction / W_dec.norm(dim=1)  # d_sae
+    on = f[child & ~fit] > 0  # scored tokens, d_sae; where the main latent is silent, it is no absorber either
+    absorbed = ~on[:, main] & on[:, cosines > cosine].any(dim=1)
+    return absorbed.float().mean().item()  # the mean of nothing is NaN
+    # END SOLUTION
+
+
+# %%
+check(absorption_rate, find_parent)
+
+# %% [markdown] hint=1
+# Three groups of tokens occur: without the parent, with the parent alone, with both. For each of these four things say
+# which groups it looks at, and in which half: the parent's latent, the parent's direction, what you count, and what
+# you divide by.
+
+# %% [markdown] hint=2
+# F1 for all latents at once: `hits` is a product of the labels with `f > 0`, and "tokens where it is on" is a sum over
+# `dim=0`. In `absorption_rate`, hand `find_parent` everything indexed with `[fit]`, then look only at rows
+# `child & ~fit`. Which latents could be an absorber doesn't depend on the token; whether one of them is on does.
+
+# %% [markdown] hint=3
+# `main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])`, then
+# `cosines = W_dec @ direction / W_dec.norm(dim=1)` and `on = f[child & ~fit] > 0`. A token is absorbed where
+# `~on[:, main] & on[:, cosines > cosine].any(dim=1)`; the rate is the mean of that as a float.
+
+# %%
+# Not a penalty but a number: BatchTopK with 20 latents on 20 features in 20 dimensions, of which 4 are on. Four starts.
+test, fit = family(6000, seed=-2, others=18), torch.arange(6000) < 3000
+parent, child = test[:, 0] > 0, test[:, 1] > 0
+rates, recalls = {}, {}
+for k in (4, 2):
+    for seed in range(4):
+        sae = BatchTopKSAE(20, 20, k, seed=seed)
+        batches = lambda step, seed=seed: family(256, 10_000 * seed + step, others=18)  # noqa: E731
+        train(sae, batches, 600, lr=1e-2, normalise=False, progress=False)
+        f, W_dec = sae.requires_grad_(False).encode(test), sae.W_dec
+        rate = rates[k, seed] = absorption_rate(test, f, W_dec, parent, child, fit, 0.3)
+        main, _ = find_parent(test[fit], f[fit], parent[fit], child[fit])
+        recall = recalls[k, seed] = (f[child & ~fit, main] > 0).float().mean().item()
+        nearest = W_dec[:, 1].max()  # the largest cosine of a row with the child's true direction
+        print(f"k={k}, seed {seed}: absorbed {rate:.2f}   recall {recall:.2f}   row nearest to the child {nearest:.2f}")
+assert max(rates[4, seed] for seed in range(4)) < 0.05 and sum(rates[2, seed] > 0.9 for seed in range(4)) >= 2
+plots.bars(
+    {"parent's latent is on": list(recalls.values()), "absorbed": list(rates.values())},
+    [f"k={k}, seed {seed}" for k, seed in rates],
+    title="On child tokens the parent speaks, or was absorbed",
+    x_title="BatchTopK dictionary",
+    y_title="share of child tokens",
+    stacked=True,
+)
+
+# %% [markdown]
+# At the true L0, $k=4$, nobody absorbs: a second latent on a lion is within the budget. Allow two latents, and in some
+# runs the parent is silent on *every* lion. Nobody would see it in its examples, which are all true animals, and its F1
+# is still 0.89. So a sparsity below that of the data pushes towards absorption as a penalty does; which runs give way
+# is up to the start: of eight we tried, four did with $k=2$ and none with $k=4$.
+#
+# What this does **not** show. A rate of 0 is no clean bill of health: where the row nearest to the child has a cosine
+# of 0.3, no latent says "lion" at all, and a child that wasn't found can't absorb. So read the rate beside a score for
+# the child. Nor is every miss innocent: a parent spread thinly over ten latents, each below $c$, counts as lost. And
+# *partial* absorption, where the parent's latent is on but too weak, isn't counted here, nor by Chanin et al. (2024).
+
+
+# %% misconception="absorption_rate"
+def misses_without_an_absorber(x, f, W_dec, parent, child, fit, cosine):
+    "Every child token with a silent parent latent was counted. Where nobody else carries the direction, it is a miss."
+    main, _ = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    return (f[child & ~fit, main] <= 0).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def any_latent_absorbs(x, f, W_dec, parent, child, fit, cosine):
+    "Any latent that was on counted as an absorber. Only one whose decoder row points along the parent's direction is."
+    main, _ = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    on = f[child & ~fit] > 0
+    return (~on[:, main] & on.any(dim=1)).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def an_absorber_is_on_somewhere(x, f, W_dec, parent, child, fit, cosine):
+    "The absorber was looked for anywhere among the child tokens. It must be on at that very token."
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    on = f[child & ~fit] > 0
+    there = (on[:, W_dec @ direction / W_dec.norm(dim=1) > cosine] & ~on[:, main, None]).any()
+    return (~on[:, main] & there).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def parent_tokens_below(x, f, W_dec, parent, child, fit, cosine):
+    "You divided by the parent tokens. Only child tokens can be absorbed, so they are what the share is a share of."
+    rate = absorption_rate(x, f, W_dec, parent, child, fit, cosine)
+    return rate * float((child & ~fit).sum() / (parent & ~fit).sum())
+
+
+# %% misconception="absorption_rate"
+def share_of_the_misses(x, f, W_dec, parent, child, fit, cosine):
+    "You divided by the tokens where the parent's latent is silent. Divide by all child tokens on the scoring half."
+    main, _ = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    misses = (f[child & ~fit, main] <= 0).float().mean().item()
+    return absorption_rate(x, f, W_dec, parent, child, fit, cosine) / misses if misses else 0.0
+
+
+# %% misconception="absorption_rate"
+def chosen_on_all_tokens(x, f, W_dec, parent, child, fit, cosine):
+    "Latent and direction were chosen with the scored tokens in view. That is a leak: choose on the `fit` half only."
+    main, direction = find_parent(x, f, parent, child)
+    on = f[child & ~fit] > 0
+    along = W_dec @ direction / W_dec.norm(dim=1) > cosine
+    return (~on[:, main] & on[:, along].any(dim=1)).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def scored_on_the_fit_half_too(x, f, W_dec, parent, child, fit, cosine):
+    "Tokens that helped to choose the latent were scored as well. Count and divide on the other half only."
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    on = f[child] > 0
+    along = W_dec @ direction / W_dec.norm(dim=1) > cosine
+    return (~on[:, main] & on[:, along].any(dim=1)).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def halves_exchanged(x, f, W_dec, parent, child, fit, cosine):
+    "The halves are exchanged: the tokens in `fit` choose, the others are scored."
+    return absorption_rate(x, f, W_dec, parent, child, ~fit, cosine)
+
+
+# %% misconception="absorption_rate"
+def product_for_cosine(x, f, W_dec, parent, child, fit, cosine):
+    "The product with the direction was compared. A long row then counts as near: divide by the row's length."
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    on = f[child & ~fit] > 0
+    return (~on[:, main] & on[:, W_dec @ direction > cosine].any(dim=1)).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def sign_of_the_cosine_lost(x, f, W_dec, parent, child, fit, cosine):
+    "A row against the parent's direction counted too. It takes the parent out instead of carrying it: mind the sign."
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    on = f[child & ~fit] > 0
+    along = (W_dec @ direction / W_dec.norm(dim=1)).abs() > cosine
+    return (~on[:, main] & on[:, along].any(dim=1)).float().mean().item()
+
+
+# %% misconception="absorption_rate"
+def zero_where_nothing_can_be_counted(x, f, W_dec, parent, child, fit, cosine):
+    "With no child token to score, you say that nothing was absorbed. You don't know: 0/0 is NaN."
+    rate = absorption_rate(x, f, W_dec, parent, child, fit, cosine)
+    return 0.0 if rate != rate else rate
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def direction_from_the_child_tokens(x, f, parent, child):
+    "The parent's direction was read off the child's tokens, so it is half the child's. Use tokens of the parent alone."
+    direction = x[child].mean(dim=0) - x[~parent].mean(dim=0)
+    return find_parent(x, f, parent, child)[0], direction / direction.norm()
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def direction_from_all_parent_tokens(x, f, parent, child):
+    "Child tokens are in the parent's mean and tilt the direction towards the child. Use tokens of the parent alone."
+    direction = x[parent].mean(dim=0) - x[~parent].mean(dim=0)
+    return find_parent(x, f, parent, child)[0], direction / direction.norm()
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def direction_from_the_mean_of_everything(x, f, parent, child):
+    "You subtracted the mean of all tokens. The parent's own are among them: subtract the mean of those without it."
+    direction = x[parent & ~child].mean(dim=0) - x.mean(dim=0)
+    return find_parent(x, f, parent, child)[0], direction / direction.norm()
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def nothing_is_subtracted(x, f, parent, child):
+    "What all tokens share is still in the direction. Subtract the mean of the tokens without the parent."
+    direction = x[parent & ~child].mean(dim=0)
+    return find_parent(x, f, parent, child)[0], direction / direction.norm()
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def direction_of_any_length(x, f, parent, child):
+    "The direction isn't scaled to length 1."
+    return find_parent(x, f, parent, child)[0], x[parent & ~child].mean(dim=0) - x[~parent].mean(dim=0)
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def latent_by_recall(x, f, parent, child):
+    "The latent that is on at most parent tokens was chosen, and one that is always on wins that. Take the best F1."
+    return int((f > 0)[parent].sum(dim=0).argmax()), find_parent(x, f, parent, child)[1]
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def latent_by_precision(x, f, parent, child):
+    "The latent with the purest tokens was chosen, and one that is on only once wins that. Take the best F1."
+    on = (f > 0).to(x.dtype)
+    precision = parent.to(x.dtype) @ on / on.sum(dim=0).clamp_min(1)
+    return int(precision.argmax()), find_parent(x, f, parent, child)[1]
+
+
+# %% misconception="absorption_rate" part="find_parent"
+def latent_by_strength(x, f, parent, child):
+    "The latent that is strongest on the parent's tokens was chosen. Strength is no F1: ask only whether it is on."
+    return int(f[parent].mean(dim=0).argmax()), find_parent(x, f, parent, child)[1]
+
+
+# %% alternative="absorption_rate"
+def one_token_at_a_time(x, f, W_dec, parent, child, fit, cosine):
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    absorbed = asked = 0
+    for t in range(len(x)):
+        if fit[t] or not child[t]:
+            continue
+        asked += 1
+        if f[t, main] == 0:
+            others = [j for j in range(len(W_dec)) if j != main and f[t, j] > 0]
+            absorbed += any(torch.cosine_similarity(W_dec[j], direction, dim=0) > cosine for j in others)
+    return absorbed / asked if asked else float("nan")
+
+
+# %% alternative="absorption_rate"
+def with_masks_over_all_tokens(x, f, W_dec, parent, child, fit, cosine):
+    main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
+    carriers = (W_dec.double() @ direction.double() > cosine * W_dec.double().norm(dim=1)).double()
+    carried = (f > 0).double() @ carriers > 0
+    scored = child.logical_and(fit.logical_not())
+    return torch.where(f[:, main] > 0, False, carried)[scored].double().mean()
+
+
+# %% alternative="absorption_rate" part="find_parent"
+def by_counting(x, f, parent, child):
+    scores = []
+    for j in range(f.shape[1]):
+        hits = int(((f[:, j] > 0) & parent).sum())
+        wrong, missed = int(((f[:, j] > 0) & ~parent).sum()), int(((f[:, j] <= 0) & parent).sum())
+        scores.append(2 * hits / (2 * hits + wrong + missed))
+    alone = parent.logical_and(child.logical_not())
+    direction = x.double()[alone].sum(dim=0) / alone.sum() - x.double()[~parent].sum(dim=0) / (~parent).sum()
+    return scores.index(max(scores)), torch.nn.functional.normalize(direction, dim=0).to(x.dtype)
+
+
+# %% alternative="absorption_rate" part="find_parent"
+def from_precision_and_recall(x, f, parent, child):
+    on, weight = f.gt(0).double(), parent.double()
+    hits = (on * weight[:, None]).sum(dim=0)
+    precision, recall = hits / on.sum(dim=0).clamp_min(1), hits / weight.sum()
+    f1 = torch.nan_to_num(2 * precision * recall / (precision + recall))
+    difference = torch.mean(x[parent ^ child], dim=0) - torch.mean(x[parent.logical_not()], dim=0)
+    return f1.argmax(), difference / torch.linalg.vector_norm(difference)

@@ -1,0 +1,112 @@
+"""Is a silent parent told from an absorbed one, on tokens that nobody chose by?"""
+
+import torch
+from torch.nn.functional import normalize
+from torch.testing import assert_close
+
+NONE, ALONE, CHILD = 0, 1, 2  # what a token is: without the parent, with the parent alone, with parent and child
+
+
+class Scene:
+    "128 tokens, in each half 20 of NONE, 26 ALONE, 18 CHILD; along Q[0] the parent, Q[1] the child, Q[2] all tokens."
+
+    def __init__(self, rng):
+        order, kinds = rng.permutation(128), torch.tensor([NONE] * 20 + [ALONE] * 26 + [CHILD] * 18).repeat(2)
+        self.kind, self.fit, self.Q, self.rng = kinds[order], order < 64, rng.rotation(6), rng
+        self.parent, self.child = self.kind > 0, self.kind == CHILD
+        self.scored = self.child & ~self.fit  # 18 of them
+        self.some, self.more = (self.scored & (self.scored.cumsum(0) % 3 == i) for i in (0, 1))  # 6 each
+        what = torch.stack([self.parent, self.child, self.kind > -1], dim=1) * torch.tensor([1.0, 1.5, 2.0])
+        self.x = (what * rng.uniform(128, 3, low=0.8, high=1.2)) @ self.Q[:3]
+
+    def rate(self, fn, *latents, c=0.3, double=False, child=None):
+        "Each latent: the tokens where it is on, the cosine of its row with the parent (the rest: child), its length."
+        latents = [latents[i] for i in self.rng.permutation(len(latents))]
+        on, cos = torch.stack([where for where, *_ in latents], dim=1), torch.tensor([[row[1]] for row in latents])
+        W_dec = (cos * self.Q[0] + (1 - cos**2).sqrt() * self.Q[1]) * torch.tensor([[row[2]] for row in latents])
+        given = self.x, on * self.rng.uniform(*on.shape, low=0.05, high=2.0), W_dec
+        labels = self.parent, self.child if child is None else child, self.fit
+        return fn(*[t.double() if double else t for t in given], *labels, c)
+
+
+def test_a_parent_that_speaks_up_is_not_absorbed(absorption_rate, rng):
+    "The first of the two conditions: where the parent's latent is on, nothing is absorbed."
+    s = Scene(rng)
+    rate = s.rate(absorption_rate, (s.parent, 1.0, 1.0), (s.child, 0.7, 1.0))
+    assert rate == 0, f"The parent's latent is on at every child token: expected 0, got {rate:.3f}."
+
+
+def test_what_counts_is_the_share_of_the_child_tokens_of_the_other_half(absorption_rate, rng):
+    "On 6 of 18 scored child tokens the parent is silent with an absorber on, on 6 more it is silent with none."
+    s = Scene(rng)
+    for fitted in (s.parent, s.kind == ALONE):  # on the fit half: never silent, or silent on every child token
+        main = torch.where(s.fit, fitted, s.parent & ~s.some & ~s.more)
+        for double in (False, True):
+            latents = (main, 1.0, 0.5), (s.child & ~s.more, 0.7, 2.0), (s.child, 0.0, 1.0)
+            rate = s.rate(absorption_rate, *latents, double=double)
+            assert abs(rate - 6 / 18) < 1e-6, f"expected 6/18 of the child tokens outside `fit`, got {rate:.4f}"
+
+
+def test_without_a_row_along_the_parent_a_silence_is_a_miss(absorption_rate, rng):
+    "Who is on instead, and where does its row point? Cosine, with its sign, against the cosine that was given."
+    s, limits = Scene(rng), [(0.0, 1.0, 0.3), (-0.9, 1.0, 0.3), (0.2, 9.0, 0.3), (0.4, 0.1, 0.3), (0.4, 3.0, 0.5)]
+    for cos, length, c in limits:
+        rate, expected = s.rate(absorption_rate, (s.kind == ALONE, 0.75, 1.0), (s.child, cos, length), c=c), cos > c
+        told = f"the only latent that is on has cosine {cos} and length {length}, and the limit is {c}"
+        assert rate == expected, f"{told}: expected {expected:d}, got {rate:.3f}"
+
+
+def test_the_absorber_is_on_at_that_very_token(absorption_rate, rng):
+    "An absorber that is on at other tokens explains nothing at this one."
+    s = Scene(rng)
+    for two in (s.kind < 0, s.some & (s.some.cumsum(0) < 3)):
+        latents = (s.parent & ~s.some, 1.0, 1.0), (s.child & ~s.some, 0.9, 1.0), (two, 0.5, 1.0)
+        rate, expected = s.rate(absorption_rate, *latents), int(two.sum()) / 18
+        assert abs(rate - expected) < 1e-6, f"the parent silent with an absorber on: {expected:.3f}, not {rate:.3f}"
+
+
+def test_the_scored_tokens_have_no_say_in_the_choice(absorption_rate, rng):
+    "On the fit half one latent is the parent's, on the other half another one: whose silence is counted?"
+    s = Scene(rng)
+    one, two = s.fit & (s.kind == ALONE), ~s.fit & s.parent
+    rate = s.rate(absorption_rate, (one, 1.0, 1.0), (two, 0.9, 1.0))
+    assert rate == 1, f"The latent that tells the parent on the fit half is silent on the other: 1, not {rate:.3f}."
+
+
+def test_with_no_child_token_to_score_there_is_no_rate(absorption_rate, rng):
+    "0 of 0 tokens were absorbed. That is neither none nor all of them."
+    s = Scene(rng)
+    rate = s.rate(absorption_rate, (s.parent, 1.0, 1.0), (s.child, 0.7, 1.0), child=s.child & s.fit)
+    assert rate != rate, f"No child token lies outside `fit`: expected nan, got {rate}."
+
+
+def test_the_direction_is_the_step_from_no_parent_to_the_parent_alone(find_parent, rng):
+    "Which tokens are in each of the two means? Neither the child nor what all tokens share should be left over."
+    s = Scene(rng)
+    exact = normalize(s.x[s.kind == ALONE].mean(0) - s.x[s.kind == NONE].mean(0), dim=0)
+    for x in (s.x, s.x.double()):
+        got = find_parent(x, s.parent[:, None].to(x), s.parent, s.child)[1]
+        assert_close(got, exact.to(x), atol=1e-5, rtol=1e-4)  # float32
+
+
+def test_the_latent_is_neither_the_loudest_nor_the_busiest_nor_the_purest(find_parent, rng):
+    "F1 counts tokens where a latent is on: wrong ones and missed ones both cost, strength doesn't matter."
+    s, order = Scene(rng), rng.permutation(6)
+    few = (s.kind == NONE) & ((s.kind == NONE).cumsum(0) < 5)  # 4 of 40
+    on = [(s.parent & ~s.some) | few, s.kind > -1, s.child | few, s.some, s.kind == ALONE, s.kind == NONE]
+    strength = torch.tensor([0.05, 1.0, 9.0, 2.0, 0.1, 5.0])  # their F1: .94, .81, .56, .13, .74 and 0
+    f = torch.stack(on, dim=1) * rng.uniform(128, 6, low=0.5, high=1.0) * strength
+    main, expected = find_parent(s.x, f[:, order], s.parent, s.child)[0], int((order == 0).nonzero())
+    assert main == expected, f"expected latent {expected}, the one with the highest F1, got {main}"
+
+
+def test_agrees_with_the_reference_on_random_labels(absorption_rate, reference, rng):
+    "All at once, with latents that are on anywhere."
+    for tokens, d_in, d_sae in [(150, 3, 5), (190, 7, 4), (164, 5, 1)]:
+        parent, fit = rng.uniform(tokens) < 0.5, rng.uniform(tokens) < 0.5
+        child = parent & (rng.uniform(tokens) < 0.5)
+        x, f, W_dec = rng.normal(tokens, d_in), rng.normal(tokens, d_sae).relu(), rng.normal(d_sae, d_in)
+        f[:, 0] = f[:, 0] * parent + (parent & (rng.uniform(tokens) < 0.6))  # of all the one with the best F1
+        for given in ((x, f, W_dec), (x.double(), f.double(), W_dec.double())):
+            expected = reference(*given, parent, child, fit, 0.1)
+            assert_close(absorption_rate(*given, parent, child, fit, 0.1), expected, atol=1e-6, rtol=0.0)

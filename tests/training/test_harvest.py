@@ -1,0 +1,110 @@
+"""Does every real token's activation come out once, as the model made it, and does a buffer mix and lose nothing?"""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+SIZES = pytest.mark.parametrize("capacity, batch_size", [(10, 4), (7, 7), (9, 1)])
+
+
+def texts(rng, n, length=6):  # a table for a model, tokens, and a mask in which about a third is False
+    tokens, mask = (rng.uniform(n, length) * 9).long(), rng.uniform(n, length) < 0.67
+    mask[0, 0], mask[-1] = False, rng.permutation(length) > 0  # the last sequence counts
+    return rng.normal(length, 9, 3), tokens, mask
+
+
+def row_by_row(table, tokens, mask, batch_size):
+    at_once = [len(part) for part in tokens.split(batch_size) for _ in part]
+    seen = {(s, i): sum(table[j, tokens[s, j]] for j in range(i + 1)) for s, i in mask.nonzero().tolist()}
+    return torch.stack([torch.cat([x, x.new_tensor([at_once[s]])]) for (s, _), x in seen.items()])
+
+
+def numbered(rng, count):  # rows [count, 3] whose first entry is their number
+    return torch.cat([torch.arange(float(count))[:, None], rng.normal(count, 2)], dim=1)
+
+
+def test_there_is_a_row_for_each_real_token_and_for_no_other(harvest, rng):
+    "As many rows as the mask has True: no row of zeros for the others. And the last batch may be a shorter one."
+    for n, batch_size in [(5, 2), (7, 3), (4, 1), (6, 3), (2, 9)]:
+        table, tokens, mask = texts(rng, n)
+        got, told = len(harvest(table, tokens, mask, batch_size)), f"{n} sequences, {batch_size} at a time"
+        assert got == mask.sum(), f"{told}: the mask has {int(mask.sum())} True, and there are {got} rows."
+
+
+def test_rows_are_what_the_model_gives_there_in_reading_order_and_no_graph(harvest, rng):
+    "Whole sequences go in; pick each one's from left to right. A graph would keep all that the model computed alive."
+    table, tokens, mask = texts(rng, 3)
+    for given in (table, table.double()):
+        got = harvest(given.requires_grad_(), tokens, mask, 3)
+        assert_close(got[:, :-1], row_by_row(given.detach(), tokens, mask, 3)[:, :-1])
+        assert not got.requires_grad, "The weights require gradients, the rows should not: requires_grad is True."
+
+
+def test_the_model_runs_on_batch_size_sequences_at_a_time(harvest, rng):
+    "The stand-in's last number tells on how many sequences it was run at once: batch_size, or the rest at the end."
+    table, tokens, mask = texts(rng, 8)
+    for batch_size in (3, 1, 20):
+        assert_close(*(fn(table, tokens, mask, batch_size)[:, -1] for fn in (harvest, row_by_row)))
+
+
+@SIZES
+def test_each_row_leaves_the_buffer_once_and_whole(ShuffleBuffer, rng, capacity, batch_size):
+    "Rows are drawn without replacement and are then gone; what belongs to a row stays together; the tail counts."
+    rows, buffer = numbered(rng, 53).double(), ShuffleBuffer(capacity, batch_size, rng.integer(0, 99))
+    batches = [batch for part in rows.split([6, 0, 1, 25, 3, 18]) for batch in buffer.add(part)] + buffer.finish()
+    got = torch.cat(batches)
+    assert len(got) == 53, f"53 rows went in: expected 53 to come out, got {len(got)}."
+    assert_close(got[got[:, 0].argsort()], rows, rtol=0, atol=0)
+
+
+@SIZES
+def test_a_batch_leaves_whenever_the_buffer_is_full_and_only_then(ShuffleBuffer, rng, capacity, batch_size):
+    "Nothing leaves below `capacity`; from there on one batch after the other does, until fewer are held."
+    buffer, held = ShuffleBuffer(capacity, batch_size, 0), 0
+    for size in [capacity - 1, 1, 0, 3 * capacity, batch_size, batch_size]:
+        wanted = [batch_size] * max(0, (held + size - capacity) // batch_size + 1)
+        got, told = [len(batch) for batch in buffer.add(numbered(rng, size))], f"{held} rows held, {size} more came"
+        assert got == wanted, f"Capacity {capacity}, {told}: expected batches of {wanted} rows, got {got}."
+        held += size - sum(got)
+    got, wanted = [len(b) for b in buffer.finish()], [min(batch_size, held - i) for i in range(0, held, batch_size)]
+    assert got == wanted, f"{held} rows were left: expected batches of {wanted} rows, got {got}."
+
+
+def test_a_batch_is_a_sample_of_all_that_is_held(ShuffleBuffer, rng):
+    "100 of 400 rows leave. Any of them may: old ones and new ones, those that came together and those that didn't."
+    buffer, rows = ShuffleBuffer(400, 100, rng.integer(0, 99)), numbered(rng, 500)
+    first = torch.cat([batch for part in rows[:400].split(10) for batch in buffer.add(part)])[:, 0]
+    chunks, mean = len((first // 10).unique()), first.mean().item()
+    assert chunks > 25, f"400 rows came in 40 chunks: a sample of 100 has rows of about 38, this one of {chunks}."
+    assert abs(mean - 199.5) < 65, f"Rows 0 … 399: the mean of a sample is 199.5 ± 10, got {mean:.0f}."  # 6.5 errors
+    new = int((torch.cat(buffer.add(rows[400:]))[:, 0] >= 400).sum())
+    assert 2 < new < 48, f"300 old rows and 100 new ones: a sample of 100 has 25 ± 4 new ones, got {new}."  # 6 errors
+
+
+def test_what_is_left_at_the_end_is_shuffled_too(ShuffleBuffer, rng):
+    "A buffer that was never full gives out all its rows at the end: are those in the order in which they came?"
+    buffer = ShuffleBuffer(1000, 100, rng.integer(0, 99))
+    assert buffer.add(numbered(rng, 300)) == [], "300 rows, capacity 1000: nothing should leave."
+    mean = buffer.finish()[0][:, 0].mean().item()
+    assert abs(mean - 149.5) < 46, f"Rows 0 … 299: the mean of 100 of them is 149.5 ± 7, got {mean:.0f}."  # 6.5 errors
+
+
+def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
+    "Draw with the buffer's own generator, made once: torch's common one is changed by whatever else runs."
+    rows, seed = numbered(rng, 60), rng.integer(0, 99)
+    one, same, other = [ShuffleBuffer(30, 10, s) for s in (seed, seed, seed + 1)]
+    for part in rows.split(20):  # by turns
+        a, b, c = [torch.cat([*buffer.add(part), rows[:1]]) for buffer in (one, same, other)]
+        assert_close(a, b, rtol=0, atol=0)
+    a, b, c = [torch.cat(buffer.finish()) for buffer in (one, same, other)]
+    assert_close(a, b, rtol=0, atol=0)
+    assert not torch.equal(a, c), f"Seeds {seed} and {seed + 1} gave the same rows in the same order."
+
+
+def test_agrees_with_the_reference_on_any_texts(harvest, reference, rng):
+    "One sequence, one position, a batch without a real token, numbers in double precision."
+    for n, length, batch_size in [(1, 1, 1), (1, 7, 2), (9, 4, 4), (6, 5, 2)]:
+        table, tokens, mask = texts(rng, n, length)
+        mask[2 * (n > 5) : 4 * (n > 5)], mask[-1, -1] = False, True
+        for given in (table, table.double()):
+            assert_close(harvest(given, tokens, mask, batch_size), reference(given, tokens, mask, batch_size))

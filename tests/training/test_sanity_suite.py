@@ -1,0 +1,129 @@
+"""Is a dictionary compared with a null that is fair, and are latents paired one to one?"""
+
+import torch
+from torch.nn.functional import normalize
+from torch.testing import assert_close
+
+CLOSE = {"atol": 1e-5, "rtol": 1e-4}  # float32
+
+
+def problem(rng, tokens=40, d_in=7, d_sae=12):
+    "x far from 0, its second half and its first dimensions larger; W_dec with all lengths; sparse f; noise."
+    x = rng.normal(tokens, d_in) * torch.linspace(0.5, 2.0, tokens)[:, None] / torch.arange(1, d_in + 1)
+    noise, x = rng.normal(d_sae, d_in) * rng.uniform(d_sae, 1, low=0.5, high=3.0), x + 3 * rng.normal(d_in)
+    h = pre_activations(x, noise).flatten().sort().values
+    gaps, fewest = h.diff().flip(0), h.numel() // 10
+    n = fewest + 1 + int(gaps[fewest : 2 * fewest].argmax())  # clear which are the n largest: rounding changes nothing
+    order = (rng.uniform(tokens, d_sae) + torch.linspace(0, 0.5, tokens)[:, None]).flatten().argsort(descending=True)
+    f = torch.zeros(tokens * d_sae).index_fill(0, order[:n], 1.0) * rng.uniform(tokens * d_sae, low=0.1, high=2.0)
+    W_dec = normalize(rng.normal(d_sae, d_in), dim=1) * rng.uniform(d_sae, 1, low=0.2, high=3.0)
+    return x, f.view(tokens, d_sae), W_dec, noise
+
+
+def pre_activations(x, noise):
+    return (x - x.mean(0)) @ normalize(noise, dim=1).T
+
+
+def code(x, noise, n):
+    h = pre_activations(x, noise)
+    return h * (h >= h.flatten().topk(n).values[-1])
+
+
+def test_a_gain_and_a_bias_are_granted_and_what_is_left_is_not(explained, rng):
+    "x is made of a gain times r, a bias, and a rest at right angles to r: what share of all that varies is the first?"
+    _, f, W_dec, _ = problem(rng)
+    r = f @ W_dec - (f @ W_dec).mean(0)
+    rest = rng.normal(40, 7) * torch.arange(1, 8)
+    rest = rest - rest.mean(0)
+    rest = rest - (rest * r).sum() / r.square().sum() * r
+    for gain in (0.3, 4.0):
+        x = gain * (f @ W_dec) + rest / rest.norm() * r.norm() + 3 * rng.normal(7)
+        for given in ((x, f, W_dec), (x.double(), f.double(), W_dec.double())):
+            score, expected = explained(*given), gain**2 / (gain**2 + 1)
+            assert abs(score - expected) < 1e-4, f"gain {gain}: expected {expected:.4f}, got {score:.4f}"
+
+
+def test_a_dictionary_that_is_silent_explains_nothing(explained, rng):
+    "Without a latent on, r doesn't vary, and the formula is 0/0."
+    x, f, W_dec, _ = problem(rng)
+    score = explained(x, torch.zeros_like(f), W_dec)
+    assert score == 0, f"No latent is on: expected 0, got {score}."
+
+
+def test_a_shuffled_copy_is_found_again_whatever_its_lengths(partners, rng):
+    "Partners are told by direction. Entry i is the cosine of row i of W, wherever its partner stands in V."
+    Q, c, lengths = rng.rotation(9), torch.tensor([1.0, 0.95, 0.85, 0.75]), torch.tensor([[0.2], [1], [3], [9]])
+    V = torch.cat([(Q[:4] * c[:, None] + Q[4:8] * (1 - c**2).sqrt()[:, None]) * lengths.flip(0), Q[8:]])
+    W, mixed = Q[:4] * lengths * rng.uniform(4, 1, low=0.9, high=1.1), torch.tensor([4, 2, 0, 3, 1])
+    for mine in (W, W.double()):
+        assert_close(partners(mine, V[mixed.roll(rng.integer(0, 2))].to(mine)), c.to(mine), **CLOSE)
+
+
+def test_a_latent_turned_round_is_another_latent(partners, rng):
+    "Row 2 meets its opposite, and a row at right angles. Which of the two is nearer?"
+    Q = rng.rotation(6)
+    V = torch.cat([Q[:2], -Q[2:3], Q[4:]])
+    assert_close(partners(Q[:3], V), torch.tensor([1.0, 1.0, 0.0]), **CLOSE)
+    assert_close(partners(Q[2:3], -Q[2:3]), torch.tensor([-1.0]), **CLOSE)
+
+
+def test_pairs_are_one_to_one_and_their_sum_is_the_largest(partners, rng):
+    "Both rows like the same partner best; whoever gets it, the *sum* of the cosines decides."
+    mine, theirs = torch.tensor([10.0, -20.0]).deg2rad(), torch.tensor([0.0, 80.0]).deg2rad()
+    plane, order = rng.rotation(4)[:2], rng.permutation(2)
+    W, V = (torch.stack([a.cos(), a.sin()], dim=1) @ plane for a in (mine, theirs))
+    expected = torch.tensor([70.0, 20.0]).deg2rad().cos()  # the other way round: cos 10° + cos 100°
+    assert_close(partners(W[order], V), expected[order], **CLOSE)
+
+
+def test_a_dead_row_is_like_nothing(partners, rng):
+    "A row of zeros has no direction: 0/0 is NaN, and must not spoil the pairing of the others."
+    Q = rng.rotation(5)
+    W = Q[:3] * torch.tensor([[1.0], [0.0], [1.0]])
+    assert_close(partners(W, Q[[2, 0, 4]]), torch.tensor([1.0, 0.0, 1.0]), **CLOSE)
+
+
+def test_a_dictionary_made_like_the_null_is_no_better_than_the_null(sanity_suite, rng):
+    "Here W_dec has the null's directions and its way to choose latents. What differs: tokens, L0, norms, the mean?"
+    for sizes in [(40, 7, 12), (60, 4, 9)]:
+        x, f, W_dec, noise = problem(rng, *sizes)
+        f, W_dec = code(x, noise, int((f > 0).sum())), normalize(noise, dim=1) * W_dec.norm(dim=1, keepdim=True)
+        score, null, _ = sanity_suite(x, f, W_dec, W_dec, noise)
+        assert abs(score - null) < 1e-4, (
+            f"Made like the null it scores {score:.4f}; so should the null, not {null:.4f}."
+        )
+
+
+def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity_suite, rng):
+    "Turn the dictionary, exchange its latents: your score changes, and that of the null must not."
+    x, f, W_dec, noise = problem(rng)
+    _, null, _ = sanity_suite(x, code(x, noise, int((f > 0).sum())), W_dec, W_dec, noise)
+    _, again, _ = sanity_suite(x, f, W_dec @ rng.rotation(7), W_dec, noise)
+    assert abs(null - again) < 1e-4, f"As many on, rows as long, the same noise: {null:.4f}, but then {again:.4f}."
+
+
+def test_shared_is_the_share_of_latents_with_a_partner_of_their_own(sanity_suite, rng):
+    "Partners with a cosine of 0.9 or more, counted. Two rows that resemble one partner have only one between them."
+    x, f, _, noise = problem(rng, d_in=15, d_sae=7)
+    Q, found = rng.rotation(15), rng.integer(1, 6)
+    c = torch.tensor([1.0, 0.95, 0.92, 0.98, 0.93, 0.96])[:, None].where(torch.arange(6)[:, None] < found, 0.8)
+    other = torch.cat([Q[:6] * c + Q[6:12] * (1 - c**2).sqrt(), Q[12:13]]).roll(rng.integer(1, 6), 0)
+    W_dec = torch.cat([Q[:6], 0.96 * Q[:1] + 0.28 * Q[13:14]]) * rng.uniform(7, 1, low=0.5, high=2.0)
+    shared = sanity_suite(x, f, W_dec, other, noise)[2]
+    assert abs(shared - found / 7) < 1e-6, f"expected {found} of 7 latents to be shared, got a share of {shared:.4f}"
+    few = (torch.arange(40)[:, None] < 5).float()  # tokens where a dictionary of one latent is on
+    shared = sanity_suite(x, few, Q[:1], -Q[:1], noise[:1])[2]
+    assert shared == 0, f"The only latent is turned round in the other dictionary: expected 0, got {shared}."
+
+
+def test_agrees_with_the_reference_on_random_dictionaries(sanity_suite, explained, partners, reference, rng):
+    "All three numbers at once, on several sizes."
+    for sizes in [(40, 7, 12), (30, 3, 5), (50, 10, 8)]:
+        x, f, W_dec, noise = problem(rng, *sizes)
+        for given in (
+            (x, f, W_dec, noise, noise),
+            tuple(t.double() for t in (x, f, W_dec, noise - W_dec.roll(1, 0), noise)),
+        ):
+            assert abs(explained(*given[:3]) - reference.explained(*given[:3])) < 1e-4, "explained differs"
+            assert_close(partners(given[2], given[3]), reference.partners(given[2], given[3]), **CLOSE)
+            assert_close(torch.tensor(sanity_suite(*given)), torch.tensor(reference(*given)), atol=1e-4, rtol=0.0)
