@@ -14,11 +14,11 @@ either gender, the pronouns by "it"), as many of the other live latents removed,
 
 It shows if the biased probe's worst group is below 0.5, SHIFT lifts it by more than 0.2, and random latents do not.
 
-Came out: it shows where the probe is biased enough. Worst group before → applied as it is → trained again: embedding
-0.07 → 0.68 → 0.57; after layer 1 0.67 → 0.88 → 0.97 (not biased enough to count); after layer 2 0.27 → 0.46 → 0.62.
-Random latents: 0.07, 0.67 and 0.24 when trained again. 5 to 10 latents are removed. Words replaced, or balanced data:
-1.00, which SHIFT does not reach. Only the mean over tokens makes a biased probe: at the verb, at its object and at the
-end the duty is plain (worst group 1.00), at "called" and at the pronouns the probe hears nothing but gender (0.00).
+Came out: it shows. Worst group before → applied as it is → trained again: embedding 0.07 → 0.97 → 1.00; after layer 1
+0.67 → 0.86 → 1.00 (not biased enough to count); after layer 2 0.27 → 0.90 → 1.00. Random latents: 0.07, 0.60 and 0.25
+when trained again. 26, 6 and 14 latents are removed. Words replaced, or balanced data: 1.00, which SHIFT reaches when
+the probe is trained again. Only the mean over tokens makes a biased probe: at the verb, at its object and at the end
+the duty is plain (worst group 1.00), at "called" and at the pronouns the probe hears nothing but gender (0.00).
 """
 
 import numpy as np

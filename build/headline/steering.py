@@ -14,10 +14,9 @@ It shows if the share of X at least doubles and gains 0.2 at a dose that costs l
 and the random direction gains less than a quarter of that. `text`: the share in real documents about X, the most that
 can be asked.
 
-Came out: it shows. Mean over 9 pairs, share of X at doses 0, ½, 1, 2, 4, 8: 0.11, 0.18, 0.33, 0.62, 0.87, 0.97; loss
-elsewhere +0.00, +0.00, +0.00, +0.23, +1.7, +4.0. Random direction: 0.11 to 0.12 up to dose 2, 0.30 at 8, at the same
-loss. Real text about X: 0.89, which is reached only where the rest of the text is broken. After layer 1: 0.41 at dose 2
-for +0.07. (Another draw of text finds other topics best: 0.25 and 0.46 at doses 1 and 2.)
+Came out: it shows. Mean over 9 pairs, share of X at doses 0, ½, 1, 2, 4, 8: 0.10, 0.20, 0.38, 0.73, 0.94, 0.99; loss
+elsewhere +0.00, +0.00, +0.01, +0.28, +2.5, +5.1. Random direction: 0.10 to 0.15 up to dose 2, 0.27 at 8, at nearly the
+same loss. Real text about X: 0.89, which is reached only where the rest of the text is broken.
 """
 
 import numpy as np

@@ -117,7 +117,7 @@ class StandardSAE(SAE):
         f = ReLU(h)
         loss = ‖x - x̂‖² + l1 · Σᵢ fᵢ
 
-    The penalty also pulls the fᵢ that stay: on a lone feature by l1 / 2 (shrinkage).
+    The penalty also pulls the fᵢ that stay: that of a lone feature, on with probability p, by l1 / (2 (1 - p)).
     """
 
     def __init__(self, d_in: int, d_sae: int, l1: float = 1.0, **more):
