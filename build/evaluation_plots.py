@@ -49,7 +49,7 @@ def by_frequency(manifest: Manifest) -> Figure:
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="frequency (share of tokens)")
         axes.set_title(title, fontsize=9.5)
     panels[0].set_ylabel(FOUND)
-    picture.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8.5)
+    picture.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8.5)
     return picture
 
 
