@@ -77,7 +77,9 @@ def test_no_line_of_a_solution_stands_in_an_exercise_notebook(source):
     notebook = nbformat.read(source.path.with_suffix(".ipynb"), as_version=4)
     shown = {line.strip() for c in notebook.cells for line in c.source.splitlines() if c.cell_type == "code"}
     for exercise in source.exercises:
-        lines = [line for line in solution_lines(exercise.code) if len(line) > 12 and line[0] != "@" and line[-1] != ":"]
+        lines = [
+            line for line in solution_lines(exercise.code) if len(line) > 12 and line[0] != "@" and line[-1] != ":"
+        ]
         leaked = [line for line in lines if line in shown]
         assert not leaked, f"{exercise.id}: {leaked}"
         assert all("SOLUTION" not in line for line in shown)
