@@ -311,3 +311,34 @@ def test_importing_the_pictures_imports_neither_plotly_nor_numpy():
     code = "import sys, saelab.plots; print(sorted({'plotly', 'numpy', 'torch'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# curves that grow
+
+
+def test_live_curves_are_drawn_again_in_the_same_place_and_only_in_a_notebook(monkeypatch):
+    from saelab.plots import _live
+    from saelab.sae import History
+
+    shown = []
+
+    class Handle:
+        def update(self, figure):
+            shown.append(figure)
+
+    def display(figure, display_id):
+        shown.append(figure)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    history = History()
+    for notebook, expected in ((False, []), (True, [2, 4])):
+        draw = plots.live(["fvu"], every=2)
+        monkeypatch.setattr(_live, "_in_a_notebook", lambda notebook=notebook: notebook)
+        history.steps.clear()
+        history.curves.clear()
+        for step in range(5):
+            history.record(step, fvu=1 / (step + 1), l0=8.0)
+            draw(history)
+        assert [len(figure.data[0].x) for figure in shown] == expected
+    assert shown[-1].data[0].y[-1] == 0.25
