@@ -68,8 +68,7 @@ def test_the_absorber_is_on_at_that_very_token(absorption_rate, rng):
 def test_the_scored_tokens_have_no_say_in_the_choice(absorption_rate, rng):
     "On the fit half one latent is the parent's, on the other half another one: whose silence is counted?"
     s = Scene(rng)
-    one, two = s.fit & (s.kind == ALONE), ~s.fit & s.parent
-    rate = s.rate(absorption_rate, (one, 1.0, 1.0), (two, 0.9, 1.0))
+    rate = s.rate(absorption_rate, (s.fit & (s.kind == ALONE), 1.0, 1.0), (~s.fit & s.parent, 0.9, 1.0))
     assert rate == 1, f"The latent that tells the parent on the fit half is silent on the other: 1, not {rate:.3f}."
 
 
@@ -85,8 +84,7 @@ def test_the_direction_is_the_step_from_no_parent_to_the_parent_alone(find_paren
     s = Scene(rng)
     exact = normalize(s.x[s.kind == ALONE].mean(0) - s.x[s.kind == NONE].mean(0), dim=0)
     for x in (s.x, s.x.double()):
-        got = find_parent(x, s.parent[:, None].to(x), s.parent, s.child)[1]
-        assert_close(got, exact.to(x), atol=1e-5, rtol=1e-4)  # float32
+        assert_close(find_parent(x, s.parent[:, None].to(x), s.parent, s.child)[1], exact.to(x), atol=1e-5, rtol=1e-4)
 
 
 def test_the_latent_is_neither_the_loudest_nor_the_busiest_nor_the_purest(find_parent, rng):
@@ -108,5 +106,5 @@ def test_agrees_with_the_reference_on_random_labels(absorption_rate, reference, 
         x, f, W_dec = rng.normal(tokens, d_in), rng.normal(tokens, d_sae).relu(), rng.normal(d_sae, d_in)
         f[:, 0] = f[:, 0] * parent + (parent & (rng.uniform(tokens) < 0.6))  # of all the one with the best F1
         for given in ((x, f, W_dec), (x.double(), f.double(), W_dec.double())):
-            expected = reference(*given, parent, child, fit, 0.1)
-            assert_close(absorption_rate(*given, parent, child, fit, 0.1), expected, atol=1e-6, rtol=0.0)
+            args = *given, parent, child, fit, 0.1
+            assert_close(absorption_rate(*args), reference(*args), atol=1e-6, rtol=0.0)
