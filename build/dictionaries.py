@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,6 +35,8 @@ COMPARED = "blocks.2.hook_resid_pre"  # the site where six architectures and fiv
 STORED = "blocks.1.hook_resid_post"  # its other name: what leaves layer 1 enters layer 2
 WORDS, NEXT = "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid"  # before and after the first attention
 
+fit = partial(S.train, bf16=True, progress=False, dead_after=DEAD_AFTER)
+
 
 @dataclass
 class Job:
@@ -47,7 +50,6 @@ class Job:
     sites: tuple[str, ...]  # an SAE's site; a transcoder's input and output
     model: str = "model"
     seed: int = 0
-    steps: int = STEPS
     lr: float = 1e-3
     from_data: bool = False
     more: dict = field(default_factory=dict)
@@ -170,7 +172,7 @@ def penalty_for(job: Job, batches: Activations) -> dict:
     value = 0.3
     for _ in range(5):
         trial = job.make(128, D_SAE, **{name: value})
-        S.train(trial, batches, steps=STEPS // 4, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER)
+        fit(trial, batches, steps=STEPS // 4, lr=job.lr)
         tried.append((value, max(l0_of(trial, batches), 0.1)))
         if abs(tried[-1][1] - K) < 0.05 * K:
             break
@@ -192,9 +194,7 @@ def match_l0(dictionary: S.SAE, job: Job, batches: Activations, history: S.Histo
             return
         dictionary.config[name] = getattr(dictionary, name) * (l0 / K) ** 0.7
         setattr(dictionary, name, dictionary.config[name])
-        more = S.train(
-            dictionary, batches, steps=STEPS // 4, lr=job.lr / 2, bf16=True, progress=False, dead_after=DEAD_AFTER
-        )
+        more = fit(dictionary, batches, steps=STEPS // 4, lr=job.lr / 2)
         done = history.steps[-1] + 1
         history.steps += [done + step for step in more.steps]
         for key, curve in more.curves.items():
@@ -219,10 +219,8 @@ def run(job: Job, work: Path, out: Path) -> None:
     dictionary = job.make(128, D_SAE, seed=job.seed, metadata=metadata, **more)
     if job.from_data:
         S.start_from(dictionary, torch.cat([batches(i) for i in range(40)]), seed=job.seed)
-    history = S.train(
-        dictionary, batches, steps=job.steps, lr=job.lr, bf16=True, progress=False, dead_after=DEAD_AFTER,
-        checkpoint=work / f"{job.name}.checkpoint.safetensors",
-    )  # fmt: skip
+    checkpoint = work / f"{job.name}.checkpoint.safetensors"
+    history = fit(dictionary, batches, steps=STEPS, lr=job.lr, checkpoint=checkpoint)
     if to_match:
         match_l0(dictionary, job, batches, history)
     if isinstance(dictionary, S.BatchTopKSAE):
@@ -234,7 +232,7 @@ def run(job: Job, work: Path, out: Path) -> None:
     facts["seconds"] = round(time.monotonic() - start)
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
     write_atomically(folder / "history.json", json.dumps(record))
-    (work / f"{job.name}.checkpoint.safetensors").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def documents(lab, topic: str, n: int, seed: int, sentences: int = 5) -> tuple[T
     parts, slots, at = [np.zeros((n, 1), int)], [], 1  # <bos> is 0
     for i in range(sentences):
         d = lab.world.write(stories[i % len(stories)], rng, np.full(n, number))
-        slots += [at + position for position in d.evidence]
+        slots += [at + position for position in d.settled["topic"]]
         parts.append(d.tokens())
         at += len(d.columns)
     before = torch.zeros(at, dtype=torch.bool)

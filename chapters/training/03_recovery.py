@@ -14,17 +14,13 @@ from torch import Tensor
 from saelab import check, hint, plots, reference
 
 toy = reference("superposition")  # chapter 1, solved
-
-
-def encode(x, W_enc, b_enc, b_dec):
-    """Latents f [batch comp d_sae] of x [batch comp d_in], all components at once, as in section 1."""
-    return (torch.einsum("bcd,cds->bcs", x - b_dec, W_enc) + b_enc).relu()
+encode, decode = reference("training").encode, reference("training").decode  # section 1, all components at once
 
 
 def loss(x, W_enc, b_enc, W_dec, b_dec, lam: Float[Tensor, "comp"]) -> Float[Tensor, ""]:
     """‖x − x̂‖² + λ Σ f, mean over the batch, *sum* over components: each has the gradient it would have alone."""
     f = encode(x, W_enc, b_enc, b_dec)
-    x_hat = torch.einsum("bcs,csd->bcd", f, W_dec) + b_dec
+    x_hat = decode(f, W_dec, b_dec)
     return ((x - x_hat).square().sum(dim=-1) + lam * f.sum(dim=-1)).mean(dim=0).sum()
 
 

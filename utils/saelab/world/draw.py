@@ -98,7 +98,6 @@ class Draw:
     def __post_init__(self) -> None:
         self.columns: list[int | Array] = []
         self.marks: list[tuple[int, Array | int]] = []  # position, factor of each sentence (−1: none)
-        self.evidence: list[int] = []  # positions whose word was drawn from the document's topic
         self.settled: dict[str, set[int]] = {}  # group of factors: the positions of the words that they settle
         self.log_p = np.zeros(self.n)
         self.drawn: dict[str, Array] = {}

@@ -42,7 +42,6 @@ def say(d: Draw, text: str, **slots: Array | int) -> Said:
     drawn = {part: d.pick_given(LOG_P[part], part, d.topic) for part in parts}
     said = d.say(text, **slots, **{part: d.ids(CLASSES[part])[i] for part, i in drawn.items()})
     places = [said[part] for part in parts]
-    d.evidence += places
     d.settle("topic", *places)
     d.settle("theme", *places)
     if "thing" in drawn:

@@ -63,13 +63,16 @@ class World:
 
     def _where_at_work(self, first: list[Draw]) -> Array:
         """The work table, from one sentence of each kind: words stand at the same places in all its sentences."""
-        table = np.zeros((len(first) + 1, self.lengths.max(), len(self.factors)), dtype=bool)
-        groups = {group for d in first for group in d.settled}
-        for i, factor in enumerate(self.factors):
-            its = next((group for group in groups if factor.name.startswith(group)), None)
-            for k, d in enumerate(first):
-                table[k, [p - 1 for p in d.settled.get(its, ()) if p] if its else slice(None), i] = True
-        return table
+        groups = list(dict.fromkeys(group for d in first for group in d.settled))
+        table = np.zeros((len(first) + 1, self.lengths.max(), len(groups) + 1), dtype=bool)
+        table[:-1, :, -1] = True  # the last column: factors of no group, asked for everywhere
+        for k, d in enumerate(first):
+            for group, places in d.settled.items():
+                table[k, [p - 1 for p in places if p], groups.index(group)] = True
+        its = [
+            next((i for i, group in enumerate(groups) if factor.name.startswith(group)), -1) for factor in self.factors
+        ]
+        return table[:, :, its]
 
     def factor_numbers(self, names: Iterable[str] | None = None) -> Array:
         """The numbers of factors by name; all of them by default."""
@@ -185,7 +188,7 @@ class World:
             at = (row[inside], start[inside] + position)
             text.tokens[at] = np.broadcast_to(tokens, d.n)[inside]
             text.kind[at], text.sentence[at], text.counted[at] = k, which[inside], whole[inside]
-            drawn[at] = position in d.evidence
+            drawn[at] = position in d.settled.get("topic", ())
         flat = row * length + start
         for position, factor in d.marks:
             on = (factor >= 0) & (start + position < length)
