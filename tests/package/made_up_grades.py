@@ -65,5 +65,5 @@ def cohort() -> list[Record]:
         Record("bo", "Bo Cruz", grades("failed", misconception="keeps_the_mean", diagnosis="The mean is still in it.")),
         Record("cy", "Cy Diaz", grades("missing")),
         Record("di", "Di Ek", grades(), changes=[Change(-10.25, "two days late"), Change(1, "well told")]),
-        Record("4711", "Ed Fox", grades("passed", first), {"foxed_4711_90210_work.ipynb": "e" * 64}),
+        Record("4711", "Ed Fox", grades("passed", first), system="canvas"),
     ]

@@ -538,3 +538,18 @@ def test_three_hundred_students_are_sorted_quickly(tmp_path):
     entries = intake.find([path])[0]
     assert time.process_time() - began < 3
     assert len(entries) == 300 and all(len(e.files) == 10 for e in entries)
+
+
+def test_an_examiner_that_is_killed_from_outside_blames_nobody(tmp_path, monkeypatch):
+    sent, send = [], Examiner._send
+
+    def send_and_kill_once(self, line):
+        send(self, b"" if not sent else line)  # the first time it never hears the question
+        sent.append(line)
+        if len(sent) == 1:
+            self._process.kill()
+
+    monkeypatch.setattr(Examiner, "_send", send_and_kill_once)
+    with Examiner() as examine:
+        (cell,) = intake.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
+    assert len(sent) == 2 and "double" in cell.digest.defines and not cell.digest.problem

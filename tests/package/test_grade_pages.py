@@ -333,3 +333,8 @@ def test_times_are_written_for_people():
 def test_a_test_that_broke_is_marked_as_such():
     record = Record("ada", "Ada", [Grade("old/gone", "failed", 0, 1, [OneTest("test_it", "error")])])
     assert "! it" in one_page(record).text
+
+
+def test_a_diagnosis_that_is_a_guess_is_told_as_one():
+    grade = Grade("old/gone", "failed", 0, 1, diagnosis="The mean is still in it.", certain=False)
+    assert "A common mistake that fails just these checks: The mean is" in one_page(Record("ada", "Ada", [grade])).text

@@ -20,8 +20,6 @@ from .names import Statement, examine
 from .source import Exercise
 from .source import read as read_source
 
-__all__ = ["Answer", "Piece", "StudentCell", "Submission", "SubmissionError", "find_notebooks", "merge", "read"]
-
 BUILTINS = frozenset(dir(builtins))
 DEFINED, DEFINED_ELSEWHERE, UNREADABLE, UNNAMED, STARTER = 0, 1, 2, 3, 99  # what a cell has for an exercise
 MODULE = """\

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ from ..cells import StudentCell
 from ..names import Digest, Statement, examine
 
 CPU_SECONDS = 5  # for one cell; the processor's own, so that a busy machine costs no honest work
+ALL_CPU_SECONDS = 10  # for all cells of a submission; an ordinary one takes 0.2
 WALL_SECONDS = 120.0  # for one cell, should the process hang without computing
+KILLED = 8  # times that something outside may kill the process
 LOST = 3  # cells of one submission that may take too long before the rest is left
 MEMORY = 3 << 30  # bytes of address space
 REPLY = 50_000_000  # bytes for one cell
@@ -35,15 +38,19 @@ class Examiner:
 
     def __call__(self, cells: list[StudentCell]) -> None:
         left = [cell for cell in cells if not cell.problem]
-        for _ in range(LOST):
-            left = left[self._examine(left) :]
+        lost = killed = 0
+        while left and lost < LOST and killed < KILLED:
+            done, how = self._examine(left)
+            left = left[done:]
+            lost, killed = lost + (how == "late"), killed + (how == "killed")
         for cell in left:
             cell.digest = Digest(problem=NOT_REACHED)
 
-    def _examine(self, cells: list[StudentCell]) -> int:
-        """Ask for all cells; returns how many are done with, the one that took too long included."""
-        if not cells:
-            return 0
+    def _examine(self, cells: list[StudentCell]) -> tuple[int, str]:
+        """Ask for all cells; how many are done with (the one that took too long included), and how it ended.
+
+        That is `done`, `late`, or `killed`, by something outside: then it was nobody's fault.
+        """
         texts = json.dumps([cell.text for cell in cells]).encode() + b"\n"
         try:
             self._send(texts)
@@ -53,11 +60,21 @@ class Examiner:
         for number, cell in enumerate(cells, 1):
             line = self._line(time.monotonic() + WALL_SECONDS)
             if line is None:
+                killed = self._was_killed()
                 self.close()
+                if killed:
+                    return number - 1, "killed"
                 cell.digest = Digest(problem=TOO_LONG)
-                return number
+                return number, "late"
             cell.digest = from_plain(json.loads(line))
-        return len(cells)
+        return len(cells), "done"
+
+    def _was_killed(self) -> bool:
+        """Did it end by SIGKILL? What is too much for its limits ends it otherwise."""
+        assert self._process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1) == -signal.SIGKILL
+        return False
 
     def _send(self, line: bytes) -> None:
         if self._process is None:
@@ -119,10 +136,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin.buffer:
+        begun = time.process_time()
         for text in json.loads(line):
             end = int(time.process_time()) + int(sys.argv[1]) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (end, resource.RLIM_INFINITY))
-            sys.stdout.write(json.dumps(to_plain(examine(text))) + "\n")
+            in_time = time.process_time() - begun < ALL_CPU_SECONDS
+            digest = examine(text) if in_time else Digest(problem=NOT_REACHED)
+            sys.stdout.write(json.dumps(to_plain(digest)) + "\n")
             sys.stdout.flush()
 
 

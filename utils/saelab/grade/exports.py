@@ -53,7 +53,7 @@ def canvas_csv(records: list[Record], known: list[Label], assignment: str = "sae
     """A file for Canvas: Grades → Import.
 
     Canvas finds a student by `ID` (its own number), else `SIS User ID`, else `SIS Login ID`, else by name. `ID` is
-    filled where the student's number stands in the name of a file downloaded from Canvas (doejane_4711_90210_….ipynb);
+    filled where the submissions were downloaded from Canvas, whose file names have it (doejane_4711_90210_….ipynb);
     otherwise the identity stands in both SIS columns, since it may be the one or the other. `Section` must be there
     and may be empty. The last column becomes a new assignment of the points in the row `Points Possible`; to fill an
     assignment that exists, give its name and number as Canvas's own export has them: `Homework 1 (90210)`.
@@ -62,15 +62,10 @@ def canvas_csv(records: list[Record], known: list[Label], assignment: str = "sae
     possible = ["    Points Possible", "", "", "", "", points(sum(label.out_of for label in known))]
     rows = [head, possible]
     for record in records:
-        number = record.student if _is_canvas_number(record) else ""
+        number = record.student if record.system == "canvas" else ""
         sis = "" if number else harmless(record.student)
         rows.append([harmless(record.name), number, sis, sis, "", points(record.total)])
     return _csv(rows)
-
-
-def _is_canvas_number(record: Record) -> bool:
-    ascii_digits = record.student.isascii() and record.student.isdecimal()
-    return ascii_digits and any(f"_{record.student}_" in name for name in record.files)
 
 
 def harmless(text: str) -> str:

@@ -144,7 +144,7 @@ def _item(label: Label, grade: Grade, changes: list[Change]) -> str:
         body = f"<details><summary>{line}</summary>\n{checks}</details>\n"
     else:
         body = f"<p>{line}</p>\n{checks}"
-    body += f"<pre>{escaped(clipped(grade.message))}</pre>\n" if grade.message else ""
+    body += _message(clipped(grade.message)) if grade.message else ""
     if grade.diagnosis:
         body += f"<p class='why'><b>{lead(grade)}</b> {prose(grade.diagnosis)}</p>\n"
     body += "".join(f"<p class='soft small'>{prose(note)}</p>\n" for note in grade.notes)
@@ -158,6 +158,11 @@ def _item(label: Label, grade: Grade, changes: list[Change]) -> str:
         f"<div class='head'>{title}<span class='worth'>{points(grade.points)} of {grade.out_of}</span></div>\n"
         f"{body}</article>\n"
     )
+
+
+def _message(text: str) -> str:
+    """What failed, with its columns kept; a single sentence as text."""
+    return f"<pre>{escaped(text)}</pre>\n" if "\n" in text else f"<p>{prose(text)}</p>\n"
 
 
 def _footer(record: Record) -> str:

@@ -16,6 +16,7 @@ from ..source import Exercise
 from ..submission import Answer, Piece
 from . import jail
 from .credit import credit
+from .examiner import Examiner
 from .intake import Entry, Work, load
 from .keeper import Child, JailError, Warm, WarmGone
 from .probe import escapes
@@ -32,6 +33,7 @@ class Grader:
         self.settings, self._hidden = settings, hidden
         self._exercises = [course.find(name) for name in settings.exercises]
         self._warm: Warm | None = None
+        self._examine = Examiner()
         torch.set_num_threads(1)
         importlib.import_module(
             "torch._dynamo"
@@ -42,6 +44,7 @@ class Grader:
 
     def __exit__(self, *_) -> None:
         self.end_warm()
+        self._examine.close()
 
     @property
     def warm(self) -> Warm:
@@ -87,10 +90,11 @@ class Grader:
 
     def grade(self, entry: Entry) -> Record:
         """All exercises of one submission."""
-        work = load(entry)
+        work = load(entry, self._examine)
         record = Record(
             entry.student, entry.name, [], dict(entry.hashes), entry.submitted, work.hints, notes=work.notes
         )
+        record.system = entry.system
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
         sitting = _Sitting(self, work, time.monotonic() + self.settings.deadline)
         try:
@@ -203,6 +207,7 @@ class _Sitting:
             first = report.failures[0]
             grade.message = f"{first.sentence}\n{first.message}"
         grade.misconception, grade.diagnosis = report.misconception, report.diagnosis
+        grade.certain = report.certain
         return grade
 
 

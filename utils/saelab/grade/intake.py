@@ -48,6 +48,7 @@ class Entry:
     files: list[File]
     submitted: str = ""
     notes: list[str] = field(default_factory=list)
+    system: str = ""  # canvas, moodle or gradescope, whose number the identity is
 
     @cached_property
     def hashes(self) -> dict[str, str]:
@@ -257,7 +258,8 @@ def _entry(parcel: Parcel) -> Entry:
     if not any(file.suffix in (".ipynb", ".py") and not file.refusal for file in files):
         notes.append("There is no notebook or script in it.")
     student, name = clean(parcel.owner.student) or "unnamed", clean(parcel.owner.name)
-    return Entry(student, name, sorted(files, key=_weight), parcel.submitted, notes)
+    system = parcel.owner.key[0] if parcel.owner.key[0] in owners.SYSTEMS else ""
+    return Entry(student, name, sorted(files, key=_weight), parcel.submitted, notes, system)
 
 
 def _weight(file: File) -> tuple:

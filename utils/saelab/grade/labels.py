@@ -98,7 +98,7 @@ def one_line(text: str) -> str:
 
 def lead(grade: Grade) -> str:
     """The words before a diagnosis, as in a report."""
-    return report.Report(grade.exercise, grade.status, grade.out_of).lead
+    return report.Report(grade.exercise, grade.status, grade.out_of, certain=grade.certain).lead
 
 
 def tests_of(grade: Grade) -> list[report.TestResult]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import course, progress
 from .archive import File
 
+SYSTEMS = ("canvas", "moodle", "gradescope")
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)", re.S)
 MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)", re.S)
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")

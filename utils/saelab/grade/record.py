@@ -43,6 +43,7 @@ class Grade:
     message: str = ""  # the first failure: which test, what was called, expected, got, where to look
     misconception: str | None = None
     diagnosis: str = ""  # the misconception in words for the student
+    certain: bool = True  # the outcomes are the misconception's; else only the failed tests are
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,6 +70,7 @@ class Record:
     notes: list[str] = field(default_factory=list)  # about the submission as a whole
     grader: dict = field(default_factory=dict)  # saelab's version, hashes of submission and checks, trials
     jail: dict[str, bool] = field(default_factory=dict)  # layer → did it hold; empty where nothing had to be run
+    system: str = ""  # canvas, moodle or gradescope, where the identity is a number of theirs
     version: int = VERSION
 
     @property
