@@ -2,17 +2,16 @@
 
 A class of 60 (right, wrong, slow and crashing submissions to a small course) is graded once undisturbed. Then it is
 graded again, while at random moments a random process of the command gets `kill -9`: the command itself, a grader
-process, a warm process (the one inside or the one that waits for it), or the child with a student's code. When the
-command dies it is started again, until it ends by itself; then everything it wrote must be what the undisturbed run
-wrote, byte by byte, and no process may be left. With fewer kills than asked for by then, another round begins in an
-empty folder.
+process, the process that reads cells for it, a warm process (the one inside the jail or the one outside that waits for
+it), or the child with a student's code. When the command dies it is started again, until it ends by itself; then
+everything it wrote must be what the undisturbed run wrote, byte by byte, and no process may be left. With fewer kills
+than asked for by then, another round begins in an empty folder.
 """
 
 import argparse
 import collections
 import contextlib
 import ctypes
-import itertools
 import os
 import random
 import signal
@@ -27,7 +26,7 @@ import psutil
 from small_course import CHAPTER, TENSORS, write, write_class
 
 BECOME_REAPER = 36  # prctl: orphans of our children become our children, so that none is overlooked
-KINDS = ("command", "grader", "launcher", "warm", "child")
+KINDS = ("command", "grader", "reader", "launcher", "warm", "child")
 STAY = 10.0  # seconds that processes may take to end after the command
 
 
@@ -130,26 +129,28 @@ class Run:
 
 
 def victims(pid: int) -> dict[str, list[psutil.Process]]:
-    """Kind → living processes of the command with this pid: each of KINDS starts the next."""
+    """Kind → living processes of the command with this pid."""
     found = {"command": [psutil.Process(pid)]}
-    for kind, next_kind in itertools.pairwise(KINDS):
-        found[next_kind] = [
-            c for parent in found[kind] for c in children(parent) if next_kind != "launcher" or is_warm(c)
-        ]
+    found["grader"] = children(found["command"])
+    found["reader"] = children(found["grader"], "saelab.grade.examiner")
+    found["launcher"] = children(found["grader"], "saelab.grade.warm")
+    found["warm"] = children(found["launcher"])
+    found["child"] = children(found["warm"])
     return {kind: living for kind, processes in found.items() if (living := [p for p in processes if is_alive(p)])}
 
 
-def children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children()
-    except psutil.NoSuchProcess:
-        return []
+def children(parents: list[psutil.Process], module: str = "") -> list[psutil.Process]:
+    """Children of these that run this module, which says that they have begun."""
+    found = []
+    for parent in parents:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += parent.children()
+    return [p for p in found if not module or runs(p, module)]
 
 
-def is_warm(process: psutil.Process) -> bool:
-    """Is it a warm process, not the one that reads cells or one that has not begun yet?"""
+def runs(process: psutil.Process, module: str) -> bool:
     try:
-        return "saelab.grade.warm" in process.cmdline()
+        return module in process.cmdline()
     except psutil.Error:
         return False
 

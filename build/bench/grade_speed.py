@@ -178,10 +178,16 @@ def references(chapter: str, folder: Path) -> None:
         if source.exercises:
             (scripts / f"{source.stem}.py").write_text("\n\n\n".join(f"# %%\n{e.code}" for e in source.exercises))
     (entry,), _ = intake.find([scripts])
-    print(f"\n{chapter}: {len(exercises)} exercises; training (local check > {TRAINING} s): ", end="")
-    print(", ".join(f"{name.partition('/')[2]} {checks[name]:.2f} s" for name in training) or "none")
+    slowest = sorted(checks, key=checks.__getitem__)[-3:]
+    alone = sum(checks.values())
+    print(f"\n{chapter}: {len(exercises)} exercises, whose checks alone take {alone:.2f} s of processor time here;")
+    print(f"  slowest: {', '.join(f'{n} {checks[n]:.2f} s' for n in reversed(slowest))}")
+    print(f"  training (over {TRAINING} s): {', '.join(training) or 'none'}")
+    sets = {"all": list(checks)}
+    if training:
+        sets["without training"] = [name for name in checks if name not in training]
     for trials in (1, 2):
-        for label, names in (("all", list(checks)), ("without training", [n for n in checks if n not in training])):
+        for label, names in sets.items():
             with Grader(Settings("speed", tuple(names), trials), []) as grader:
                 print(f"  trials {trials}, {label:<17}{len(names):>3} exercises: {twice(grader, entry)}", flush=True)
 
@@ -202,15 +208,17 @@ def twice(grader: Grader, entry: intake.Entry) -> str:
     for _ in range(3):
         before, started = processor_time(grader), time.perf_counter()
         record = grader.grade(entry)
-        found.append((time.perf_counter() - started, processor_time(grader) - before))
+        seconds, after = time.perf_counter() - started, processor_time(grader)
+        found.append((seconds, after[0] - before[0], after[1] - before[1]))
         bad = [grade.exercise for grade in record.grades if grade.status != "passed"]
         assert not bad, f"not passed: {bad}"
-    return f"{min(s for s, _ in found[1:]):6.2f} s, {min(p for _, p in found[1:]):6.2f} s of processor time"
+    seconds, own, jailed = min(found[1:])
+    return f"{seconds:6.2f} s; processor time {own:.2f} s of the grader + {jailed:.2f} s in the jail"
 
 
-def processor_time(grader: Grader) -> float:
-    """Of this process, the warm one, and its children so far."""
-    return time.process_time() + sum(psutil.Process(inner(grader.warm.pid)).cpu_times()[:4])
+def processor_time(grader: Grader) -> tuple[float, float]:
+    """Of this process; of the warm one with its children so far."""
+    return time.process_time(), sum(psutil.Process(inner(grader.warm.pid)).cpu_times()[:4])
 
 
 if __name__ == "__main__":

@@ -196,6 +196,7 @@ class Otter(Other):
 
     def cohort(self) -> None:
         for student in self.students:
+            (self.folder / f"results-{student}").mkdir()
             self.command("otter", "run", f"{student}.ipynb", "-a", str(self.zip), "-o", f"results-{student}")
 
 

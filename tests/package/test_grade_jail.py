@@ -7,10 +7,12 @@ the layers against it are taken down: a check that can't fail is none.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,7 +35,10 @@ SECRET = "a line that must stay secret"
 @pytest.fixture(scope="module")
 def warm():
     """One warm process with tight limits, for everything here that doesn't need another one."""
-    with contextlib.closing(Warm([], False, [], SMALL)) as warm:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without(monkeypatch)
+        warm = Warm([], False, [], SMALL)
+    with contextlib.closing(warm):
         yield warm
 
 
@@ -148,6 +153,43 @@ def test_without_a_jail_it_grades_only_when_told_to_and_says_so(small_course, tm
     assert "No jail" in run.stdout
     record = json.loads((tmp_path / "out/records/ada.json").read_text())
     assert record["total"] == 2 and not any(record["jail"][layer] for layer in ("user", "mount", "pid", "network"))
+
+
+ORDINARY = """
+set -e
+mount --bind "$PYTHON" "$AT/python"
+for closed in $CLOSED; do mount -t tmpfs -o mode=755 none "$closed"; done
+mkdir -p "$PYTHON"
+mount --move "$AT/python" "$PYTHON"
+cd "$AT"
+exec setpriv --reuid=65533 --regid=65533 --clear-groups "$@"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="every test here asks this already")
+@pytest.mark.skipif(not (shutil.which("setpriv") and shutil.which("unshare")), reason="needs util-linux")
+def test_an_ordinary_user_gets_the_whole_jail(small_course):
+    """Started by root as somebody else, who may at least see Python itself (a folder closed to others is replaced)."""
+    with tempfile.TemporaryDirectory() as at:
+        room = Path(at)
+        shutil.copytree(small_course, room / "course")
+        (room / "python").mkdir(), (room / "class").mkdir(), (room / "out").mkdir()
+        (room / "class/ada.py").write_text("def double(x):\n    return x + x\n")
+        room.chmod(0o755), (room / "out").chmod(0o777)
+        needed = [sys.prefix, sys.base_prefix, str(course.HERE)]
+        closed = {str(p) for path in needed for p in Path(path).parents if not p.stat().st_mode & 0o001}
+        if any(path.startswith(f"{folder}/") for path in needed if path != sys.base_prefix for folder in closed):
+            pytest.skip("the package lies in a folder that others may not enter")
+        arguments = [sys.executable, "-m", "saelab.cli", "grade", f"{at}/class", "--out", f"{at}/out"]
+        told = {"AT": at, "PYTHON": sys.base_prefix, "CLOSED": " ".join(closed), "SAELAB_COURSE": f"{at}/course"}
+        run = subprocess.run(
+            ["unshare", "-m", "sh", "-c", ORDINARY, "sh", *arguments, "--exercise", "double", "--seed", "x"],
+            env=os.environ | {"OMP_NUM_THREADS": "1", "HOME": at} | told, capture_output=True, text=True, timeout=200,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr[-1500:]
+        record = json.loads((room / "out/records/ada.json").read_text())
+        assert (room / "out/records/ada.json").stat().st_uid == 65533
+        assert record["total"] == 2 and all(record["jail"].values())
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -284,7 +326,8 @@ def memory_of(pid: int) -> bytes:
     return b"".join(found)
 
 
-def test_a_child_that_wants_to_live_on_ends_with_the_grader_or_the_warm_process():
+def test_a_child_that_wants_to_live_on_ends_with_the_warm_process(monkeypatch):
+    without(monkeypatch)
     warm = Warm([], False, [], Limits())
     child = warm.child(60)
     stubborn = "import ctypes, time\ndef answer():\n    ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\n    time.sleep(600)\n"

@@ -11,6 +11,8 @@ from torch import Tensor
 from .contract import Complaint
 from .implementation import Call, Watch, same, short
 
+LONGEST = 2000  # characters of one line of a message; what a student's code returns may be any text
+
 
 def explain(error: BaseException, test: Callable, watched: Watch) -> tuple[str, str]:
     """(outcome, message) for an exception that left a test."""
@@ -36,7 +38,7 @@ def explain(error: BaseException, test: Callable, watched: Watch) -> tuple[str, 
 
 
 def _join(*lines: str) -> str:
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]} …" for line in lines if line)
 
 
 def _raised(error: BaseException, call: Call) -> str:

@@ -77,8 +77,9 @@ class Watched:
 
     def _complain_about_changes(self, call: Call, args: tuple) -> None:
         names = list(inspect.signature(self.spec).parameters) if args else []
-        for name, before, after in zip(names, call.args, args):
+        for i, (before, after) in enumerate(zip(call.args, args)):
             if isinstance(after, Tensor) and not same(before, after.detach(), exact=True):
+                name = names[min(i, len(names) - 1)]  # the last one may take all the rest, as *rest
                 raise ChangedArgument(
                     f"`{self.part}` changed its argument `{name}` in place. Work on a copy: operations that end "
                     "in `_`, `+=` and assignments to slices write into the caller's tensor."

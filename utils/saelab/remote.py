@@ -27,6 +27,7 @@ from .worker import send
 
 SECONDS = 60.0  # for one call
 WORDS = 2000  # characters of what the other side says that are kept
+TOTAL = 4 * LIMIT  # bytes of all replies about one answer: the log of calls keeps them
 PARAMETERS = 50  # of one function
 
 
@@ -41,7 +42,7 @@ class Peer:
     """
 
     def __init__(self, connection: socket.socket, seconds: float = SECONDS):
-        self.connection, self.seconds, self.until = connection, seconds, math.inf
+        self.connection, self.seconds, self.until, self.left = connection, seconds, math.inf, TOTAL
 
     def ask(self, **request) -> dict:
         """One request, one reply; raises what the student's code raised, or Gone."""
@@ -73,6 +74,9 @@ class Peer:
         size = int.from_bytes(self._exactly(8, until), "little")
         if size > LIMIT:
             raise WireError(f"it is larger than the {LIMIT // 2**20} MB allowed")
+        self.left -= size
+        if self.left < 0:
+            raise WireError(f"all replies together are larger than the {TOTAL // 2**20} MB allowed")
         return self._exactly(size, until)
 
     def _exactly(self, count: int, until: float) -> bytes:
@@ -117,7 +121,7 @@ class RemoteParts(dict):
 
     def __init__(self, answer: Answer, peer: Peer, earlier: Iterable = ()):
         super().__init__()
-        self.ask = peer.ask
+        self.ask, peer.left = peer.ask, TOTAL
         pieces = [[piece.label, piece.code] for piece in answer.pieces]
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))

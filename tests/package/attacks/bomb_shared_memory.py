@@ -14,4 +14,6 @@ def double(x):
         if segment == -1:
             break
         kept += 1
-    raise ValueError(f"LEAK {kept} segments") if kept else MemoryError("none")
+    if kept:
+        raise ValueError(f"LEAK {kept} segments")
+    return x

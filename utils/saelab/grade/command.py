@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import course
 from . import cohort, cohort_page, exports, feedback, intake, nbgrader, policy
-from .jail import LAYERS
+from .jail import LAYERS, Limits
 from .record import Record, RecordError
 from .record import load as load_record
 from .settings import Settings
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--trials", type=int, default=2, metavar="N", help="runs of each check, with new numbers (default 2)")
     add("--seconds", type=float, default=120, metavar="S", help="limit for one exercise (default 120)")
     add("--deadline", type=float, default=1200, metavar="S", help="limit for one submission (default 1200)")
+    add("--memory", type=float, default=4, metavar="GB", help="limit for one submission's process (default 4)")
     add("--no-partial", action="store_true", help="points only for exercises that pass")
     add("--regrade", action="store_true", help="grade again what has a record already")
     add("--nbgrader", action="store_true", help="also write notebooks with nbgrader's metadata")
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(
         cohort.secret_seed(arguments.out, arguments.seed), exercises, max(1, arguments.trials), arguments.seconds,
         arguments.deadline, not arguments.no_partial, not arguments.unsafe_no_sandbox,
+        Limits(memory=int(arguments.memory * 2**30)),
     )  # fmt: skip
     if arguments.regrade:
         for entry in entries:
@@ -96,7 +98,7 @@ def _chosen(entries: list[intake.Entry], only: list[str] | None) -> list[intake.
 def _prepare(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise GradeError(f"{out} is a file. Give another folder: --out DIR.")
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)  # grades are nobody else's business
 
 
 def _records(out: Path) -> tuple[list[Record], list[str]]:

@@ -134,15 +134,20 @@ class _Sitting:
         return Grade(exercise.id, status, 0, exercise.points, message=message, notes=notes)
 
     def _check(self, exercise: Exercise, answer: Answer) -> Report:
-        """Run the checks, again where the child was killed by something outside. Raises AnswerError, Gone."""
+        """Run the checks, again where the child was killed by something outside. Raises AnswerError, Gone.
+
+        All tries together have the seconds of one exercise; those that the warm process needs to start do not count.
+        """
+        left = self.settings.seconds
         for _ in range(KILLED):
             try:
-                child = self._child_for(exercise)
-                child.until = min(self.until, time.monotonic() + self.settings.seconds)
+                child, began = self._child_for(exercise), time.monotonic()
+                child.until = min(self.until, began + left)
                 return self._trials(exercise, answer, child)
             except Gone as gone:
                 if self.end_child() != "killed" or gone.kind != "ended":
                     raise
+                left -= time.monotonic() - began
             except WarmGone:
                 self.child = None
                 self.grader.end_warm()

@@ -28,6 +28,7 @@ class Settings:
         files = [p for c in chapters for k in ("tests", "chapters") for p in (course.root() / k / c).glob("*.py")]
         checks_hash = hashlib.sha256(b"\0".join(p.name.encode() + p.read_bytes() for p in sorted(files))).hexdigest()
         said = f"{self.seed}/{self.exercises}/{self.trials}/{self.seconds}/{self.deadline}/{self.partial}"
+        said += f"/{self.limits}"
         return {
             "saelab": __version__,
             "checks": checks_hash,
