@@ -81,12 +81,12 @@ def test_a_batch_is_a_sample_of_all_that_is_held(ShuffleBuffer, rng):
     assert min(new) > 2 and max(new) < 48 and len(set(new)) > 1, told  # 6 errors; eight alike: once in ten million
 
 
-@pytest.mark.parametrize("capacity", [1000, 100], ids=["left at the end", "leave one after the other"])
-def test_batches_that_leave_together_are_mixed_too(ShuffleBuffer, rng, capacity):
-    "300 rows in three batches, when the buffer ends or overflows. Are neighbours still together, or first ones first?"
+@pytest.mark.parametrize("capacity, n", [(1000, 300), (300, 900)], ids=["left at the end", "too many at once"])
+def test_batches_that_leave_together_are_mixed_too(ShuffleBuffer, rng, capacity, n):
+    "A buffer ends or overflows, and several batches leave it. Are neighbours still together, or first ones first?"
     buffer = ShuffleBuffer(capacity, 100, rng.integer(0, 99))
-    first = (buffer.add(numbered(rng, 300)) + buffer.finish())[0][:, 0]
-    assert first.std() > 61, f"Rows 0 … 299: a sample of 100 spreads by 87 ± 4, the first batch by {first.std():.0f}."
+    first = (buffer.add(numbered(rng, n)) + buffer.finish())[0][:, 0]
+    assert first.std() > 61, f"100 of 300 rows or more spread by 87 ± 4 at least, the first batch by {first.std():.0f}."
 
 
 def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
