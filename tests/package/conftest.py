@@ -191,16 +191,27 @@ CHECKS = {
 }
 
 
-@pytest.fixture
-def small_course(tmp_path, monkeypatch):
-    """The folder of the small course, which is *the* course while a test runs."""
-    root = tmp_path / "course"
+def write_course(root):
+    """The small course as files below `root`."""
     for folder in ("chapters/small", "tests/small", "solutions/small"):
         (root / folder).mkdir(parents=True)
     (root / "chapters/small/design.md").write_text("# 1 · Small\n")
     (root / "chapters/small/01_small.py").write_text(SOURCE)
     for name, text in CHECKS.items():
         (root / f"tests/small/test_{name}.py").write_text(textwrap.dedent(text).lstrip())
+    return root
+
+
+@pytest.fixture(scope="session")
+def course_folder(tmp_path_factory):
+    """The small course for tests that start processes of their own; nobody changes it."""
+    return write_course(tmp_path_factory.mktemp("grading") / "course")
+
+
+@pytest.fixture
+def small_course(tmp_path, monkeypatch):
+    """The folder of the small course, which is *the* course while a test runs."""
+    root = write_course(tmp_path / "course")
     monkeypatch.setenv("SAELAB_COURSE", str(root))
     return root
 

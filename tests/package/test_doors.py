@@ -1,5 +1,6 @@
 """Is a check's verdict the same whichever door the implementation is behind?"""
 
+import contextlib
 import subprocess
 import sys
 
@@ -8,15 +9,18 @@ import torch
 
 from saelab import checks, course, wire
 from saelab.define import AnswerError
-from saelab.remote import RemoteError, RemoteParts
+from saelab.implementation import Gone
+from saelab.remote import RemoteParts, SeparateProcess
 from saelab.source import read
 from saelab.submission import Answer, Piece
 
 
-def behind_the_door(exercise, code: str, seconds: float = 60.0) -> RemoteParts:
+@contextlib.contextmanager
+def behind_the_door(exercise, code: str, seconds: float = 60.0):
     """The exercise's parts as this code defines them, in a process of their own."""
     setup = [Piece("setup", c.text) for c in read(exercise.path).cells if c.role in ("setup", "exercise")]
-    return RemoteParts(Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code)]), seconds)
+    with contextlib.closing(SeparateProcess(seconds)) as peer:
+        yield RemoteParts(Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code)]), peer)
 
 
 def renamed(exercise, variant) -> str:
@@ -76,18 +80,19 @@ def test_an_exception_comes_as_what_it_is_with_its_line(small_course):
 
 def test_a_cell_that_cant_be_run_is_one_sentence(small_course):
     with pytest.raises(AnswerError, match=r"Cell 9 \(double\) raised NameError: name 'nope' is not defined"):
-        behind_the_door(course.find("double"), "nope()\ndef double(x): ...")
+        with behind_the_door(course.find("double"), "nope()\ndef double(x): ..."):
+            pass
 
 
 def test_a_call_that_never_ends_is_stopped(small_course):
     with behind_the_door(course.find("double"), "def double(x):\n    while True: pass", seconds=8) as parts:
-        with pytest.raises(RemoteError, match="longer than 8 s"):
+        with pytest.raises(Gone, match="longer than 8 s"):
             parts["double"](torch.ones(1, 1))
 
 
 def test_a_process_that_ends_itself_is_told_about(small_course):
     with behind_the_door(course.find("double"), "import os\ndef double(x):\n    os._exit(0)") as parts:
-        with pytest.raises(RemoteError, match="ended in the middle of a call"):
+        with pytest.raises(Gone, match="ended in the middle of a call"):
             parts["double"](torch.ones(1, 1))
 
 

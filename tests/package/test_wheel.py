@@ -1,5 +1,6 @@
 """Does the installed wheel work in an empty folder, without the checkout?"""
 
+import json
 import os
 import subprocess
 import sys
@@ -72,3 +73,16 @@ def test_the_pocket_lab_opens_from_the_wheel(installed, tmp_path):
     assert said.returncode == 0, said.stderr
     where, right = said.stdout.split()[-2:]
     assert where.startswith(str(installed)) and right == "tensor(True)"
+
+
+def test_an_instructor_can_grade_and_the_solutions_beside_the_package_stay_out_of_sight(installed, tmp_path):
+    "The course lies inside the installed package there, so the jail has to cover it."
+    solved = installed / "saelab/_course/solutions/superposition/02_geometry.py"
+    (tmp_path / "right.py").write_text(solved.read_text())
+    (tmp_path / "eve.py").write_text(f"text = open({str(solved)!r}).read()\ndef gram(W):\n    return text and W\n")
+    call = ["grade", "right.py", "eve.py", "--out", "out", "--exercise", "gram", "--jobs", "1"]
+    graded = run(installed, tmp_path, *call)
+    assert graded.returncode == 0, graded.stderr
+    found = {n: json.loads((tmp_path / f"out/records/{n}.json").read_text())["grades"][0] for n in ("right", "eve")}
+    assert (found["right"]["status"], found["right"]["points"]) == ("passed", 2.0), found
+    assert found["eve"]["points"] == 0 and "text" in found["eve"]["message"], found

@@ -148,7 +148,7 @@ def test_no_context_factor_can_be_told_from_the_token_alone(world, text):
 def test_sentences_come_as_often_as_their_chance_says(world, family, template):
     kind = next(k for k in world.kinds if (k.family, k.template) == (family, template))
     d = world.write(kind, np.random.default_rng(5), np.zeros(40_000, int))
-    names = [i for i in range(len(d.columns)) if i not in d.evidence]  # the words that no topic chooses
+    names = [i for i in range(len(d.columns)) if i not in d.settled.get("topic", ())]  # the words that no topic chooses
     rows, first, count = np.unique(d.tokens()[:, names], axis=0, return_index=True, return_counts=True)
     expected = np.exp(d.log_p[first]) * d.n
     assert abs(expected.sum() / d.n - 1) < 0.03  # nothing else can be said

@@ -70,7 +70,8 @@ def test_a_row_of_zeros_stays_and_disturbs_nobody(renormalise, rng):
 def test_the_first_step_moves_each_coordinate_by_lr_and_then_the_row_has_norm_one(decoder_steps, rng):
     "Adam's first step is lr against the sign of what it is given, here the projected gradient; then renormalise."
     W, (_, grad) = unit(rng, 5, 4), case(rng, 5, 4)
-    moved = W - 0.05 * (grad - (grad * W).sum(dim=1, keepdim=True) * W).sign()
+    turning = grad - (grad * W).sum(dim=1, keepdim=True) * W
+    moved = W - 0.05 * turning / (turning.abs() + 1e-8)
     after = decoder_steps(W, grad[None], 0.05)
     assert_close(after, moved / moved.norm(dim=1, keepdim=True), **CLOSE)
     assert not after.requires_grad, "The result should be detached; its requires_grad is True."
@@ -90,8 +91,9 @@ def test_a_step_without_a_gradient_goes_on_by_memory(decoder_steps, rng):
     "One Adam for all steps: after a gradient comes none, and the step is .67 of lr in the direction of the first."
     W, (_, grad) = unit(rng, 5, 4), case(rng, 5, 4)
     once = decoder_steps(W, grad[None], 0.05)
-    memory = (0.09 / (1 - 0.9**2)) / (0.000999 / (1 - 0.999**2)) ** 0.5
-    moved = once - 0.05 * memory * (grad - (grad * W).sum(dim=1, keepdim=True) * W).sign()
+    turning = grad - (grad * W).sum(dim=1, keepdim=True) * W
+    mean, size = turning * 0.09 / (1 - 0.9**2), turning.abs() * (0.000999 / (1 - 0.999**2)) ** 0.5
+    moved = once - 0.05 * mean / (size + 1e-8)
     again = decoder_steps(W, torch.stack([grad, 0 * grad]), 0.05)
     assert_close(again, moved / moved.norm(dim=1, keepdim=True), **CLOSE)
 

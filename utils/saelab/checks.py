@@ -20,7 +20,7 @@ from . import course
 from .contract import WrongSignature
 from .diagnose import name_misconception
 from .explain import explain
-from .implementation import Watch, watch
+from .implementation import Gone, Watch, watch
 from .report import Report, TestResult
 from .source import Exercise
 from .testing import Rng, seed_of_student
@@ -50,7 +50,8 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
     """Run all tests of an exercise against `parts` (name → function or class) and explain the result.
 
     With `named_only`, tests that only compare with the reference are left out and the first
-    failure ends the run: what the audit asks of a misconception.
+    failure ends the run: what the audit asks of a misconception. Raises Gone when the process
+    behind `parts` is.
     """
     started = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
@@ -65,7 +66,7 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
             error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
             if error is None:
                 continue
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, (KeyboardInterrupt, Gone)):
                 raise error
             result.outcome, result.message = explain(error, test, watched)
             report.status = "failed"
@@ -135,7 +136,9 @@ def _run_one(
         elif name not in fixtures:
             known = ", ".join([*watched.parts, "reference", "rng"])
             raise CheckError(f"{test.__name__} asks for the unknown fixture {name!r}; there are {known}.")
-    torch.manual_seed(seed_of_student(seed))  # for implementations that draw random numbers themselves
+    # for implementations that draw random numbers themselves; torch.manual_seed would also note the call, with its
+    # stack, for every kind of device that there might be later
+    torch.default_generator.manual_seed(seed_of_student(seed))
     if remote:
         remote.reseed(seed_of_student(seed))
     try:

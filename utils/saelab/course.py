@@ -8,7 +8,8 @@ import difflib
 import os
 import re
 import types
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from pathlib import Path
 
 from .source import Exercise, Source, Variant, read
@@ -103,23 +104,38 @@ def number(exercise: Exercise) -> str:
 
 def reference(chapter: str) -> types.SimpleNamespace:
     """Every exercise of a chapter, solved: `reference("superposition").dimensionality(W)`."""
-    return _Solved(chapter)
+    return Solved(chapter, lambda: [(_parts(source), partial(solved, source)) for source in sources(chapter)])
 
 
-class _Solved(types.SimpleNamespace):
-    """Loads a source's solutions when the first of their names is asked for."""
+def _parts(source: Source) -> list[str]:
+    return [part for exercise in source.exercises for part in exercise.parts]
 
-    def __init__(self, chapter: str):
-        super().__init__(_chapter=chapter)
+
+class Solved(types.SimpleNamespace):
+    """The solutions of sections (parts, what makes them), each made when the first of its names is asked for."""
+
+    def __init__(self, chapter: str, sections: Callable[[], Iterable[tuple[list[str], Callable[[], dict]]]]):
+        super().__init__(_chapter=chapter, _sections=sections)
 
     def __getattr__(self, name: str):
-        for source in sources(self._chapter):
-            if any(name in exercise.parts for exercise in source.exercises):
-                return solved(source)[name]
+        for parts, made in self._sections():
+            if name in parts:
+                return made()[name]
         raise AttributeError(f"{self._chapter} has no exercise {name!r}.{nearest(name, self.__dir__())}")
 
     def __dir__(self) -> list[str]:
-        return [part for exercise in exercises(self._chapter) for part in exercise.parts]
+        return [part for parts, _ in self._sections() for part in parts]
+
+
+def earlier(exercise: Exercise) -> list[tuple[str, list[str], str]]:
+    """The sections before that of an exercise, solved: chapter, parts, text of the reference module of each."""
+    found: list[tuple[str, list[str], str]] = []
+    for chapter in chapters():
+        for source in sources(chapter):
+            if source.path == exercise.path:
+                return found
+            found.append((chapter, _parts(source), module_text(source)))
+    return found
 
 
 def module_text(source: Source) -> str:

@@ -3,9 +3,21 @@
 import contextlib
 import io
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from .submission import Piece
+
+
+class _Nowhere(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What is printed meanwhile is lost, however much it is."""
+    with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
+        yield
 
 
 class AnswerError(Exception):
@@ -26,7 +38,7 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
             namespace = {name: value for name, value in namespace.items() if name not in parts}
         linecache.cache[filename] = (len(piece.code), None, piece.code.splitlines(keepends=True), filename)
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with quiet():
                 exec(compile(piece.code, filename, "exec"), namespace)
         except (Exception, SystemExit) as error:
             if number == len(pieces) - 1 and not all(callable(namespace.get(part)) for part in parts):

@@ -42,7 +42,7 @@ def _join(*lines: str) -> str:
 def _raised(error: BaseException, call: Call) -> str:
     """The student's exception, with the line of their own code it came from."""
     message = str(error).splitlines()[0][:300] if str(error) else ""
-    where = getattr(error, "student_line", "") or _own_line(error.__traceback__)
+    where = error.student_line if hasattr(error, "student_line") else _own_line(error.__traceback__)
     return _join(f"Called    {call}", f"It raised {type(error).__name__}: {message}", where)
 
 

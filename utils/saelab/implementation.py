@@ -14,6 +14,17 @@ from torch import Tensor
 from .contract import ChangedArgument, check_signature, fit_result
 
 
+class Gone(BaseException):
+    """The implementation can't be called any more; `kind` is timeout, ended or malformed.
+
+    No Exception, so that no check takes it for something that the student's code raised.
+    """
+
+    def __init__(self, kind: str, sentence: str):
+        super().__init__(sentence)
+        self.kind = kind
+
+
 @dataclass
 class Call:
     """One call of a student's code: what went in (before), what came out or was raised."""

@@ -7,87 +7,132 @@ never knows. The process is not a jail yet, but nothing of the student's runs or
 
 import builtins
 import inspect
+import math
 import os
+import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 from .define import AnswerError
+from .implementation import Call, Gone
 from .submission import Answer
-from .wire import Handle, WireError, decode, encode, tensors_in
-from .worker import receive, send
+from .wire import LIMIT, Handle, WireError, decode, encode, tensors_in
+from .worker import send
 
 SECONDS = 60.0  # for one call
+WORDS = 2000  # characters of what the other side says that are kept
+PARAMETERS = 50  # of one function
 
 
 class RemoteError(Exception):
-    """The student's code raised something that is no builtin exception, or its process is gone."""
+    """The student's code raised something that is no builtin exception."""
 
 
-class RemoteParts(dict):
-    """Part name → callable, run in a worker process; use as a context manager.
+class Peer:
+    """A connection to a process that runs a student's code. Nothing that comes from there is trusted.
 
-    Raises AnswerError when the student's cells can't be run.
+    `until` is the time (of time.monotonic) by which everything has to be done.
     """
 
-    def __init__(self, answer: Answer, seconds: float = SECONDS):
-        super().__init__()
-        self._seconds = seconds
-        self._connection, theirs = socket.socketpair()
+    def __init__(self, connection: socket.socket, seconds: float = SECONDS):
+        self.connection, self.seconds, self.until = connection, seconds, math.inf
+
+    def ask(self, **request) -> dict:
+        """One request, one reply; raises what the student's code raised, or Gone."""
+        nonce = secrets.token_hex(8)
+        until = min(time.monotonic() + self.seconds, self.until)
+        try:
+            self._allow(until)
+            send(self.connection, encode(request | {"nonce": nonce}))
+            reply = decode(self._receive(until))
+        except TimeoutError:
+            raise Gone("timeout", f"It took longer than {self.seconds:.0f} s and was stopped.") from None
+        except OSError:
+            raise Gone("ended", "The process that runs the code ended in the middle of a call.") from None
+        except WireError as error:
+            raise Gone("malformed", f"The reply can't be used: {error}.") from None
+        if not isinstance(reply, dict) or reply.get("nonce") != nonce:
+            raise Gone("malformed", "The reply belongs to no question.")
+        if "error" in reply:
+            raise _exception(*(_words(reply.get(key)) for key in ("error", "message", "line")))
+        return reply
+
+    def _allow(self, until: float) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(left)
+
+    def _receive(self, until: float) -> bytes:
+        size = int.from_bytes(self._exactly(8, until), "little")
+        if size > LIMIT:
+            raise WireError(f"it is larger than the {LIMIT // 2**20} MB allowed")
+        return self._exactly(size, until)
+
+    def _exactly(self, count: int, until: float) -> bytes:
+        got = bytearray()
+        while len(got) < count:
+            self._allow(until)
+            chunk = self.connection.recv(min(count - len(got), 2**20))
+            if not chunk:
+                raise ConnectionError
+            got += chunk
+        return bytes(got)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class SeparateProcess(Peer):
+    """A process of its own for one answer: apart, but not a jail."""
+
+    def __init__(self, seconds: float = SECONDS):
+        ours, theirs = socket.socketpair()
+        super().__init__(ours, seconds)
         command = [sys.executable, "-m", "saelab.worker", str(theirs.fileno())]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=_environment()
+            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=environment()
         )
         theirs.close()
-        pieces = [[piece.label, piece.code] for piece in answer.pieces]
-        try:
-            reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts))
-        except RemoteError as error:
-            self.close()
-            raise AnswerError(str(error).removeprefix("AnswerError: ")) from None
-        for name, signature in reply["signatures"].items():
-            self[name] = RemoteFunction(self, "call", {"part": name}, signature)
-
-    def ask(self, **request):
-        """One request, one reply; raises what the student's code raised."""
-        try:
-            self._connection.settimeout(self._seconds)
-            send(self._connection, encode(request))
-            message = receive(self._connection)
-            reply = decode(message) if message is not None else None
-        except TimeoutError:
-            self._process.kill()
-            raise RemoteError(f"The call took longer than {self._seconds:.0f} s and was stopped.") from None
-        except OSError:
-            reply = None
-        except WireError as error:
-            raise RemoteError(f"The reply can't be used: {error}.") from None
-        if not isinstance(reply, dict):
-            raise RemoteError("The process that runs the code ended in the middle of a call.")
-        if "error" in reply:
-            raise _exception(str(reply["error"]), str(reply.get("message")), str(reply.get("line")))
-        return reply
-
-    def reseed(self, number: int) -> None:
-        """Seed the student's random numbers and forget the objects and results of the test before."""
-        self.ask(do="forget")
-        self.ask(do="seed", number=number)
 
     def close(self) -> None:
-        self._connection.close()
+        super().close()
         self._process.kill()
         self._process.wait()
 
-    def __enter__(self) -> "RemoteParts":
-        return self
 
-    def __exit__(self, *_) -> None:
-        self.close()
+class RemoteParts(dict):
+    """Part name → callable, run in the process behind a peer.
+
+    `earlier` is what `reference` gives there (see course.earlier). Raises AnswerError when the student's cells can't
+    be run, and Gone.
+    """
+
+    def __init__(self, answer: Answer, peer: Peer, earlier: Iterable = ()):
+        super().__init__()
+        self.ask = peer.ask
+        pieces = [[piece.label, piece.code] for piece in answer.pieces]
+        try:
+            reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
+        except Exception as error:
+            raise AnswerError(str(error).removeprefix("AnswerError: ")) from None
+        for name in answer.exercise.parts:
+            signature = reply["signatures"].get(name) if isinstance(reply.get("signatures"), dict) else None
+            self[name] = RemoteFunction(self, "call", {"part": name}, signature)
+
+    def reseed(self, number: int) -> None:
+        """Seed the student's random numbers and forget the objects and results of the test before."""
+        try:
+            self.ask(do="reseed", number=number)
+        except Exception as error:
+            raise Gone("malformed", f"Its random numbers can't be seeded: {type(error).__name__}.") from None
 
 
 class RemoteFunction:
@@ -95,21 +140,27 @@ class RemoteFunction:
 
     def __init__(self, home: RemoteParts, do: str, target: dict, signature: list | None = None):
         self._home, self._do, self._target = home, do, target
-        if signature is not None:
-            self.__signature__ = _rebuild(signature)
+        if rebuilt := _rebuild(signature):
+            self.__signature__ = rebuilt
 
     def __call__(self, *args, **kwargs):
         leaves = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
         with torch.no_grad():
             sent = [a.detach().requires_grad_() if _is(a, leaves) else a for a in args]
-        reply = self._home.ask(do=self._do, **self._target, args=tuple(sent), kwargs=kwargs)
-        for mine, theirs in zip(args, reply["after"], strict=True):
+        try:
+            reply = self._home.ask(do=self._do, **self._target, args=tuple(sent), kwargs=kwargs)
+        except Gone as gone:
+            name = str(self._target.get("part", self._target.get("name")))
+            raise Gone(gone.kind, f"{gone}\nCalled    {Call(name, None, args, kwargs)}") from None
+        after, value, call = reply.get("after"), reply.get("value"), reply.get("call")
+        if not isinstance(after, tuple) or len(after) != len(args) or not isinstance(call, int):
+            raise Gone("malformed", "The reply is none to a call.")
+        for mine, theirs in zip(args, after):
             if isinstance(mine, Tensor) and isinstance(theirs, Tensor) and mine.shape == theirs.shape:
                 _write_back(mine, theirs)
-        value = reply["value"]
         if isinstance(value, Handle):
-            return RemoteObject(self._home, value)
-        return _with_history(self._home, int(reply["call"]), value, leaves)
+            return _of_kind(_words(reply.get("kind")), self._home, value)
+        return _with_history(self._home, call, value, leaves)
 
 
 class RemoteObject:
@@ -117,6 +168,9 @@ class RemoteObject:
 
     def __init__(self, home: RemoteParts, handle: Handle):
         self._home, self._handle = home, handle
+
+    def __bool__(self) -> bool:
+        raise TypeError("what came back is an object of a class, neither true nor false")
 
     def __call__(self, *args, **kwargs):
         return RemoteFunction(self._home, "method", {"owner": self._handle, "name": "__call__"})(*args, **kwargs)
@@ -127,12 +181,18 @@ class RemoteObject:
         reply = self._home.ask(do="attribute", owner=self._handle, name=name)
         if reply.get("routine"):
             return _bound_method(self._home, self._handle, name)
-        value = reply["value"]
+        value, grad = reply.get("value"), reply.get("grad")
         if isinstance(value, Handle):
             return RemoteObject(self._home, value)
-        if isinstance(value, Tensor) and reply.get("grad") is not None:
-            value.grad = reply["grad"]
+        if isinstance(value, Tensor) and isinstance(grad, Tensor) and grad.shape == value.shape:
+            value.grad = grad.to(value.dtype)
         return value
+
+
+def _of_kind(kind: str, home: RemoteParts, handle: Handle) -> RemoteObject:
+    """An object over there, under the name of its class, for messages."""
+    name = kind if kind.isidentifier() and len(kind) < 80 else "object"
+    return type(name, (RemoteObject,), {})(home, handle)
 
 
 def _bound_method(home: RemoteParts, handle: Handle, name: str) -> Callable:
@@ -154,10 +214,11 @@ class _Call(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *grads):
-        found = ctx.home.ask(do="backward", call=ctx.call, grads=[g if g is None else g.detach() for g in grads])[
-            "grads"
-        ]
-        fits = [g if g is None or g.shape == leaf.shape else None for g, leaf in zip(found, ctx.leaves, strict=True)]
+        sent = [g if g is None else g.detach() for g in grads]
+        found = ctx.home.ask(do="backward", call=ctx.call, grads=sent).get("grads")
+        if not isinstance(found, list) or len(found) != len(ctx.leaves):
+            raise Gone("malformed", "The reply is none to a question for gradients.")
+        fits = [g if isinstance(g, Tensor) and g.shape == leaf.shape else None for g, leaf in zip(found, ctx.leaves)]
         return (None, None, None, None, *fits)
 
 
@@ -187,24 +248,39 @@ def _write_back(mine: Tensor, theirs: Tensor) -> None:
             mine.copy_(theirs)
 
 
-def _rebuild(signature: list) -> inspect.Signature:
-    parameters = [
-        inspect.Parameter(name, inspect._ParameterKind(kind), default=None if default else inspect.Parameter.empty)
-        for name, kind, default in signature
-    ]
-    return inspect.Signature(parameters)
+def _rebuild(signature) -> inspect.Signature | None:
+    """The signature that was sent as names, kinds and whether there is a default; None if it is none."""
+    if type(signature) is not list or len(signature) > PARAMETERS:
+        return None
+    try:
+        return inspect.Signature([_parameter(*entry) for entry in signature])
+    except (TypeError, ValueError):
+        return None
+
+
+def _parameter(name: str, kind: int, default: bool) -> inspect.Parameter:
+    if not (type(name) is str and len(name) < 80 and type(kind) is int and type(default) is bool):
+        raise TypeError("these are no name, kind and default")
+    return inspect.Parameter(name, inspect._ParameterKind(kind), default=None if default else inspect.Parameter.empty)
+
+
+def _words(said) -> str:
+    """Text from over there, cut; nothing where something else came, which might take long to print."""
+    return said[:WORDS] if type(said) is str else ""
 
 
 def _exception(name: str, message: str, line: str) -> Exception:
+    """What was raised over there, if it is a builtin that is made of a message."""
     kind = getattr(builtins, name, None)
-    is_plain = (
-        isinstance(kind, type) and issubclass(kind, Exception) and kind not in (UnicodeDecodeError, UnicodeEncodeError)
-    )
-    error = kind(message) if is_plain and kind else RemoteError(f"{name}: {message}")
-    error.student_line = line  # type: ignore[union-attr]
+    try:
+        error = kind(message) if isinstance(kind, type) and issubclass(kind, Exception) else None
+    except TypeError:
+        error = None
+    error = error or RemoteError(f"{name}: {message}")
+    error.student_line = line  # type: ignore[attr-defined]
     return error
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     keep = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR", "SAELAB_COURSE")
     return {key: os.environ[key] for key in keep if key in os.environ} | {"OMP_NUM_THREADS": "1"}

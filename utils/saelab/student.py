@@ -1,5 +1,6 @@
 """What a student's commands do: start, status, check, hint, solution, reset, watch."""
 
+import contextlib
 import itertools
 import json
 import time
@@ -105,6 +106,7 @@ def check(exercise: Exercise, work: Submission | None, seed: str = "0", separate
 def _check(exercise: Exercise, work: Submission | None, seed: str, separate: bool) -> Report:
     from . import checks, students_work
     from .define import AnswerError, define
+    from .implementation import Gone
 
     if work is None:
         return students_work.check_with_dependencies(exercise, course.reference_parts(exercise), seed)
@@ -114,13 +116,13 @@ def _check(exercise: Exercise, work: Submission | None, seed: str, separate: boo
         return Report(exercise.id, status, exercise.points, notes=[answer.problem])
     try:
         if separate:
-            from .remote import RemoteParts
+            from .remote import RemoteParts, SeparateProcess
 
-            with RemoteParts(answer) as parts:
-                report = checks.run(exercise, parts, seed)
+            with contextlib.closing(SeparateProcess()) as peer:
+                report = checks.run(exercise, RemoteParts(answer, peer), seed)
         else:
             report = students_work.check_with_dependencies(exercise, define(answer.pieces, exercise.parts), seed)
-    except AnswerError as error:
+    except (AnswerError, Gone) as error:
         return Report(exercise.id, "error", exercise.points, notes=[str(error), *answer.notes])
     report.notes += answer.notes
     return report

@@ -4,24 +4,29 @@ Cells are found by the exercise's name in their metadata, else by the function t
 position. From the other cells only the definitions that an answer uses are taken. Nothing is run here.
 """
 
-import ast
 import builtins
-import json
+import importlib.util
 import re
-import symtable
-from collections.abc import Iterator
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from . import course
+from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
+from .names import Statement, examine
 from .source import Exercise
+from .source import read as read_source
 
-MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
-TOP_LEVEL = re.compile(r"^(?=@|def |class |import |from |# %%)", re.M)
-
-
-class SubmissionError(Exception):
-    """The file as a whole can't be read; the message says why and what to do."""
+BUILTINS = frozenset(dir(builtins))
+DEFINED, DEFINED_ELSEWHERE, UNREADABLE, UNNAMED, STARTER = 0, 1, 2, 3, 99  # what a cell has for an exercise
+MODULE = """\
+import sys as _sys, types as _types
+_sys.modules[{name!r}] = _types.ModuleType({name!r})
+exec(compile({code!r}, {file!r}, "exec"), _sys.modules[{name!r}].__dict__)
+"""
 
 
 @dataclass
@@ -33,22 +38,6 @@ class Piece:
 
 
 @dataclass
-class StudentCell:
-    """A code cell of a submission: its number in its file (from 1), its text, the exercise it is marked with."""
-
-    number: int
-    text: str
-    exercise: str = ""
-    file: Path = Path()
-
-    def tree(self) -> ast.Module | None:
-        try:
-            return ast.parse(self.text)
-        except (SyntaxError, ValueError):
-            return None
-
-
-@dataclass
 class Answer:
     """What a submission has for one exercise: code to run, or a sentence why there is none."""
 
@@ -57,6 +46,16 @@ class Answer:
     problem: str = ""
     missing: bool = False
     notes: list[str] = field(default_factory=list)
+    uses: list[Exercise] = field(default_factory=list)  # of the chapter, which this answer calls by name
+
+
+@dataclass
+class Place:
+    """A statement and where it stands: the number of its cell among all cells."""
+
+    position: int
+    cell: StudentCell
+    statement: Statement
 
 
 @dataclass
@@ -67,65 +66,172 @@ class Submission:
     cells: list[StudentCell]
 
     def answer(self, exercise: Exercise) -> Answer:
-        """The student's answer to an exercise, ready to run after the course's own setup cells."""
-        candidates = [cell for cell in self.cells if _answers(cell, exercise)]
+        """The student's answer to an exercise, ready to run after the course's own setup cells.
+
+        Of several cells the last one counts that defines the exercise and is more than its starter. A cell marked
+        with the exercise draws the choice to its own file; one marked with another exercise counts less.
+        """
         found = Answer(exercise)
-        if not candidates:
+        ranked = [(rank, cell) for cell in self.cells if (rank := self._rank(cell, exercise)) is not None]
+        if not ranked:
             found.problem = (
                 f"{self.path.name} has no cell for `{exercise.name}`. Bring it back with `saelab reset {exercise.id}`."
             )
             found.missing = True
             return found
-        written = [cell for cell in candidates if f'NotImplementedError("{exercise.name}")' not in cell.text]
-        cell = (written or candidates)[-1]
-        if len(candidates) > 1:
-            cells = ", ".join(str(c.number) for c in candidates)
-            found.notes.append(
-                f"`{exercise.name}` is there {len(candidates)} times (cells {cells}); cell {cell.number} counts."
-            )
-        tree = cell.tree()
-        if tree is None:
-            found.problem = _syntax_problem(cell, exercise)
-            return found
-        found.pieces = [Piece("setup", text) for text in _setup(exercise)]
-        found.pieces += [Piece(f"cell {n}", code) for n, code in self._definitions_for(cell, tree)]
-        found.pieces.append(Piece(f"cell {cell.number} ({exercise.name})", cell.text))
+        best = min(rank for rank, _ in ranked)
+        cell = [c for rank, c in ranked if rank == best][-1]
+        written = [c for rank, c in ranked if rank // 10 == best // 10 and rank % 10 <= UNREADABLE]
+        if len(written) > 1:
+            times = f"`{exercise.name}` is there {len(written)} times ({_list_places(written)})"
+            found.notes.append(f"{times}; {cell.label} counts.")
+        where = f"{cell.label.capitalize()} ({exercise.name})"
+        if cell.magic:
+            found.problem = f"{where} starts with `{cell.magic}`, so Python never runs it. Take that line out."
+        elif cell.digest.problem:
+            found.problem = f"{where} can't be read by Python: {cell.digest.problem}"
+        else:
+            self._collect(found, cell)
         return found
 
-    def _definitions_for(self, cell: StudentCell, tree: ast.Module) -> Iterator[tuple[int, str]]:
-        """Statements of the file's other cells that bind a name the answer uses, theirs included, in order."""
-        statements = [
-            (other.number, node, _segment(other.text, node))
-            for other in self.cells
-            if other is not cell and other.file == cell.file and (parsed := other.tree()) is not None
-            for node in parsed.body
-        ]
-        needed = _global_names(cell.text) - set(dir(builtins))
-        own = _bound(tree)
-        taken: set[int] = set()
-        while True:
-            new = {
-                i
-                for i, (_, node, _) in enumerate(statements)
-                if i not in taken and (_bound(node) - own) & needed and not _is_call_of_check(node)
-            }
-            if not new:
-                break
-            taken |= new
-            needed = needed.union(*(_global_names(statements[i][2]) for i in new))
-        for i in sorted(taken):
-            yield statements[i][0], statements[i][2]
+    def _rank(self, cell: StudentCell, exercise: Exercise) -> int | None:
+        """How far a cell is from being the answer, or None: tens for the wrong file, ones for what is in it."""
+        marked = cell.exercise in (exercise.name, exercise.id)
+        defines = _defines(cell, exercise)
+        if not (marked or defines):
+            return None
+        if _is_starter(cell, exercise):
+            return STARTER
+        homes = self._homes(exercise.id, exercise.name, exercise.path.stem)
+        away = 10 if homes and cell.file not in homes else 0
+        if cell.digest.problem:
+            return away + UNREADABLE
+        if not defines:
+            return away + UNNAMED
+        return away + (DEFINED if marked or not cell.exercise else DEFINED_ELSEWHERE)
+
+    def _homes(self, id: str, name: str, stem: str) -> set[Path]:
+        """The files that have a cell marked with the exercise, or else those called as its notebook."""
+        marked = {path for mark in (id, name) for path in self._marks.get(mark, ())}
+        return marked or self._files.get(stem, set())
+
+    @cached_property
+    def _files(self) -> dict[str, set[Path]]:
+        found = defaultdict(set)
+        for cell in self.cells:
+            found[cell.file.stem].add(cell.file)
+        return found
+
+    @cached_property
+    def _marks(self) -> dict[str, set[Path]]:
+        found = defaultdict(set)
+        for cell in self.cells:
+            found[cell.exercise].add(cell.file)
+        return found
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {id(cell): position for position, cell in enumerate(self.cells)}
+
+    def _collect(self, found: Answer, cell: StudentCell) -> None:
+        """The pieces that an answer is made of, and the exercises it calls."""
+        exercise = found.exercise
+        setup = _setup(exercise.path, exercise.path.stat().st_mtime_ns)
+        parts_elsewhere = set(exercise.parts) - cell.digest.binds
+        taken = self._definitions_for(cell, parts_elsewhere, setup)
+        own = [p.statement for p in taken] + cell.digest.statements
+        first = [p.statement.text for p in taken if p.statement.binds & parts_elsewhere]
+        helpers = [p for p in taken if not p.statement.binds & parts_elsewhere]
+        found.pieces = [Piece("setup", text) for text in setup.cells]
+        found.pieces += self._modules(own)
+        found.pieces += [Piece(p.cell.label, p.statement.text) for p in helpers]
+        found.pieces.append(
+            Piece(f"{cell.label} ({exercise.name})", "\n".join([*first, _without_main(cell, exercise)]))
+        )
+        bound = set().union(*(s.binds for s in own))
+        called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
+        found.uses = [e for e in course.exercises(exercise.chapter) if e.id != exercise.id and called & set(e.parts)]
+
+    @cached_property
+    def _index(self) -> dict[tuple[Path, str], list[Place]]:
+        """(file, name) → the statements of the file that bind or change the name, in order."""
+        index = defaultdict(list)
+        for position, cell in enumerate(self.cells):
+            for statement in cell.digest.statements:
+                place = Place(position, cell, statement)
+                for name in (statement.binds | statement.changes) if statement.kind != "check" else ():
+                    index[cell.file, name].append(place)
+        return index
+
+    def _definitions_for(self, cell: StudentCell, parts: set[str], setup: "Setup") -> list[Place]:
+        """Statements of the file's other cells that bind a name the answer uses, theirs included, in order.
+
+        What stands above the answer's cell is preferred to what stands below. A builtin's name is looked for only
+        among definitions and imports, so that a stray `max = 3` does no harm. Star imports (`*`) are taken only when
+        a name is found nowhere else, and what the course's setup runs anyway is not run twice.
+        """
+        here = self._positions[id(cell)]
+        own = cell.digest.binds
+        queue = [*parts, *(cell.digest.uses - own)]
+        seen, taken = set(queue), {}
+        unresolved = False
+        while queue:
+            name = queue.pop()
+            places = [p for p in self._index.get((cell.file, name), []) if p.cell is not cell]
+            if name in BUILTINS:
+                places = [p for p in places if p.statement.kind in ("definition", "import")]
+            above = [p for p in places if p.position < here]
+            if any(name in p.statement.binds for p in above):
+                places = above
+            if not any(name in p.statement.binds for p in places) and not (name in BUILTINS or name in setup.binds):
+                unresolved = True
+            if not queue and unresolved and "*" not in seen:
+                queue, seen = ["*"], seen | {"*"}
+            for place in places:
+                if id(place.statement) not in taken and place.statement.text not in setup.statements:
+                    taken[id(place.statement)] = place
+                    new = place.statement.uses - seen - own
+                    seen |= new
+                    queue += new
+        return sorted(taken.values(), key=lambda p: (p.position, p.statement.line))
+
+    def _modules(self, statements: Iterable[Statement]) -> list[Piece]:
+        """The student's own .py files that these statements import, as modules; none hides an installed one."""
+        files = defaultdict(list)
+        for cell in self.cells:
+            if cell.file.suffix.lower() == ".py" and cell.file.stem.isidentifier():
+                files[cell.file.stem].append(cell)
+        found: dict[str, Piece] = {}
+        wanted = sorted(set().union(*(s.modules for s in statements)))
+        while wanted:
+            name = wanted.pop()
+            if name in files and name not in found and not _is_installed(name):
+                code = "\n".join(cell.text for cell in files[name])
+                found[name] = Piece(f"{name}.py", MODULE.format(name=name, code=code, file=f"{name}.py"))
+                wanted += sorted(set().union(*(s.modules for c in files[name] for s in c.digest.statements)))
+        return list(reversed(found.values()))
 
 
 def read(path: Path) -> Submission:
     """Read a notebook (.ipynb) or a script (.py); raises SubmissionError with one sentence."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError
+        if path.stat().st_size > FILE_BYTES:
+            raise SubmissionError(
+                f"{path} is larger than {FILE_BYTES // 10**6} MB. Clear its outputs and save it again."
+            )
+        data = path.read_bytes()
     except FileNotFoundError:
         raise SubmissionError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SubmissionError(f"{path} can't be read ({type(error).__name__}). Save it again as a notebook.") from None
-    cells = _notebook_cells(path, text) if path.suffix != ".py" else _script_cells(text)
+    return from_bytes(path, data)
+
+
+def from_bytes(path: Path, data: bytes) -> Submission:
+    """The same for a file that has been read already; `path` only names it."""
+    cells = read_cells(str(path), data)
     for cell in cells:
         cell.file = path
     return Submission(path, cells)
@@ -136,100 +242,53 @@ def merge(submissions: list[Submission]) -> Submission:
     return Submission(submissions[0].path, [cell for s in submissions for cell in s.cells])
 
 
-def _notebook_cells(path: Path, text: str) -> list[StudentCell]:
-    try:
-        notebook = json.loads(text)
-        raw = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
-        found = []
-        for number, cell in enumerate(raw, 1):
-            if cell.get("cell_type") == "code":
-                source = cell.get("source", cell.get("input", ""))
-                source = source if isinstance(source, str) else "".join(source)
-                meta = cell.get("metadata") or {}
-                found.append(StudentCell(number, without_magics(source), str(meta.get("exercise", ""))))
-        return found
-    except ValueError as error:
-        raise SubmissionError(
-            f"{path} is not a notebook: it is no JSON ({error}). Download or save it again."
-        ) from None
-    except (KeyError, TypeError, AttributeError, IndexError):
-        raise SubmissionError(
-            f"{path} is not a notebook: it has no list of cells. Download or save it again."
-        ) from None
+@dataclass(frozen=True)
+class Setup:
+    """The course's setup cells of one source, their statements, and the names they bind."""
+
+    cells: list[str]
+    statements: set[str]
+    binds: set[str]
 
 
-def _script_cells(text: str) -> list[StudentCell]:
-    """Percent cells, or else one cell for each top-level definition, so that one error stays one error."""
-    parts = re.split(r"^# ?%%.*$", text, flags=re.M) if re.search(r"^# ?%%", text, re.M) else TOP_LEVEL.split(text)
-    return [StudentCell(number, without_magics(part)) for number, part in enumerate(parts, 1) if part.strip()]
+@lru_cache(maxsize=64)
+def _setup(path: Path, _mtime: int) -> Setup:
+    cells = [cell.text for cell in read_source(path).cells if cell.role == "setup"]
+    statements = [statement for text in cells for statement in examine(text).statements]
+    return Setup(cells, {s.text for s in statements}, set().union(*(s.binds for s in statements)))
 
 
-def without_magics(code: str) -> str:
-    """IPython's `%magic` and `!shell` lines made into `pass`; a `%%` cell of another language emptied."""
-    first = code.lstrip().split("\n", 1)[0]
-    if first.startswith("%%") and not re.match(r"%%(time|timeit|capture)\b", first):
-        return ""
-    return MAGIC.sub(r"\1pass", code)
-
-
-def _answers(cell: StudentCell, exercise: Exercise) -> bool:
-    if cell.exercise:
-        return cell.exercise in (exercise.name, exercise.id)
-    tree = cell.tree()
-    if tree is None:
+def _defines(cell: StudentCell, exercise: Exercise) -> bool:
+    """Does the cell define the exercise's function, by `def`, `class` or an assignment (an import is none)?"""
+    if cell.digest.problem:
         return re.search(rf"^(def|class) {exercise.name}\b", cell.text, re.M) is not None
-    return any(exercise.name in _bound(n) for n in tree.body if not isinstance(n, (ast.Import, ast.ImportFrom)))
+    return exercise.name in cell.digest.defines
 
 
-def _setup(exercise: Exercise) -> list[str]:
-    from .source import read as read_source
-
-    return [cell.text for cell in read_source(exercise.path).cells if cell.role == "setup"]
+def _is_starter(cell: StudentCell, exercise: Exercise) -> bool:
+    return re.search(rf"NotImplementedError\([\"']{exercise.name}[\"']\)", cell.text) is not None
 
 
-def _syntax_problem(cell: StudentCell, exercise: Exercise) -> str:
-    try:
-        ast.parse(cell.text)
-    except SyntaxError as error:
-        where = f"in its line {error.lineno}: {(error.text or '').strip()}"
-        return f"Cell {cell.number} ({exercise.name}) can't be read by Python: {error.msg}, {where}"
-    except ValueError as error:
-        return f"Cell {cell.number} ({exercise.name}) can't be read by Python: {error}."
-    return ""
+def _without_main(cell: StudentCell, exercise: Exercise) -> str:
+    """The cell's text; what it does only when run as a program is left out, line for line."""
+    lines = cell.text.split("\n")
+    for s in cell.digest.statements:
+        if s.kind == "main" and not s.binds & set(exercise.parts):
+            for number in range(s.line - 1, s.line + s.text.count("\n")):
+                lines[number] = ""
+    return "\n".join(lines)
 
 
-def _global_names(code: str) -> set[str]:
-    """Names that a piece of code takes from its module: read at its top level, or as globals inside functions."""
-
-    def reads(table: symtable.SymbolTable) -> set[str]:
-        top = table.get_type() == "module"
-        own = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-        return own.union(*map(reads, table.get_children()))
-
-    return reads(symtable.symtable(code, "<cell>", "exec"))
+def _is_installed(module: str) -> bool:
+    return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
-def _bound(node: ast.AST) -> set[str]:
-    """Names that a statement (or a module's statements) binds at its own level."""
-    if isinstance(node, ast.Module):
-        return set().union(*map(_bound, node.body)) if node.body else set()
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-        return {node.name}
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-def _is_call_of_check(node: ast.AST) -> bool:
-    calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
-    inside = isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    return not inside and any(isinstance(f, ast.Name) and f.id in ("check", "hint") for f in calls)
-
-
-def _segment(text: str, node: ast.stmt) -> str:
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(d.lineno for d in decorators)])
-    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+def _list_places(cells: list[StudentCell]) -> str:
+    """`cells 1, 2`, with the file's name where there is more than one file; no more than the first five."""
+    more = ", …" * (len(cells) > 5)
+    if len({c.file for c in cells}) > 1:
+        return ", ".join(f"{c.label} of {c.file.name}" for c in cells[:5]) + more
+    return f"{cells[0].unit}s " + ", ".join(str(c.number) for c in cells[:5]) + more
 
 
 def find_notebooks(home: Path, exercise: Exercise | None = None) -> list[Path]:

@@ -2,10 +2,12 @@
 
 Only data travels: None, truth values, numbers, text, lists, tuples, dictionaries, tensors of the
 listed dtypes, and handles (numbers that name objects which stay in the other process). The format is
-a JSON header and the tensors' bytes behind it; nothing that is read is ever executed or unpickled.
+a JSON header and the tensors' bytes behind it; nothing that is read is ever executed or unpickled, and
+what is read can't be much larger in memory than it was as bytes.
 """
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 
@@ -16,7 +18,8 @@ DTYPES = {
     name: getattr(torch, name)
     for name in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 }
-LIMIT = 256 * 2**20  # bytes in one message
+LIMIT = 128 * 2**20  # bytes in one message
+HEADER = 4 * 2**20  # bytes of its header
 DEPTH, ITEMS = 20, 100_000
 
 
@@ -42,6 +45,8 @@ def encode(value) -> bytes:
     """A value as one message (without its length); raises WireError for what may not travel."""
     blobs: list[bytes] = []
     header = json.dumps(_pack(value, blobs, 0)).encode()
+    if len(header) > HEADER:
+        raise WireError(f"{len(header) / 2**20:.0f} MB of numbers and text, more than the {HEADER // 2**20} MB allowed")
     message = struct.pack("<I", len(header)) + header + b"".join(blobs)
     if len(message) > LIMIT:
         raise WireError(f"a value of {len(message) / 2**20:.0f} MB is larger than the {LIMIT // 2**20} MB allowed")
@@ -52,12 +57,17 @@ def decode(message: bytes):
     """The value in a message; raises WireError on anything malformed."""
     try:
         (length,) = struct.unpack_from("<I", message)
+        if length > HEADER:
+            raise WireError(f"a header of {length} bytes")
         header = json.loads(message[4 : 4 + length])
-        return _unpack(header, memoryview(message)[4 + length :], 0)
+        reader = _Reader(memoryview(message)[4 + length :])
+        value = reader.value(header, 0)
+        reader.end()
+        return value
     except WireError:
         raise
     except Exception as error:
-        raise WireError(f"malformed message ({type(error).__name__}: {error})") from None
+        raise WireError(f"malformed message ({type(error).__name__}: {str(error)[:200]})") from None
 
 
 def _pack(value, blobs: list[bytes], depth: int):
@@ -87,39 +97,53 @@ def _pack_tensor(value: Tensor, blobs: list[bytes]) -> dict:
         raise WireError(f"a tensor of dtype {name} and layout {value.layout}")
     flat = torch.empty(value.numel(), dtype=value.dtype).copy_(value.detach().reshape(-1))
     blob = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-    start = sum(map(len, blobs))
     blobs.append(blob)
-    return {"t": name, "shape": list(value.shape), "grad": bool(value.requires_grad), "at": start, "bytes": len(blob)}
+    return {"t": name, "shape": list(value.shape), "grad": bool(value.requires_grad)}
 
 
-def _unpack(node: dict, blobs: memoryview, depth: int):
-    if depth > DEPTH:
-        raise WireError("nested too deeply")
-    if "v" in node:
-        if type(node["v"]) not in (type(None), bool, int, float, str):
-            raise WireError("malformed value")
-        return node["v"]
-    if "h" in node:
-        return Handle(int(node["h"]))
-    if "l" in node or "u" in node:
-        items = [_unpack(item, blobs, depth + 1) for item in node["l" if "l" in node else "u"]]
-        return items if "l" in node else tuple(items)
-    if "d" in node:
-        return {str(key): _unpack(item, blobs, depth + 1) for key, item in node["d"]}
-    return _unpack_tensor(node, blobs)
+def _text(value: str) -> str:
+    """Text that can be written to a file: halves of characters (lone surrogates) become question marks."""
+    return str(value).encode(errors="replace").decode()
 
 
-def _unpack_tensor(node: dict, blobs: memoryview) -> Tensor:
-    dtype, shape = DTYPES[node["t"]], [int(size) for size in node["shape"]]
-    if len(shape) > 16 or any(size < 0 for size in shape):
-        raise WireError("malformed shape")
-    count = 1
-    for size in shape:
-        count *= size
-    start, length = int(node["at"]), int(node["bytes"])
-    if start < 0 or length != count * dtype.itemsize or start + length > len(blobs):
-        raise WireError("a tensor whose bytes don't fit its shape")
-    if not count:
-        return torch.empty(shape, dtype=dtype, requires_grad=bool(node["grad"]))
-    flat = torch.frombuffer(bytearray(blobs[start : start + length]), dtype=torch.uint8)
-    return flat.view(dtype).reshape(shape).clone().requires_grad_(bool(node["grad"]))
+class _Reader:
+    """Values out of a header and the bytes behind it, each byte used once."""
+
+    def __init__(self, blobs: memoryview):
+        self.blobs, self.at = blobs, 0
+
+    def value(self, node: dict, depth: int):
+        if depth > DEPTH:
+            raise WireError("nested too deeply")
+        if "v" in node:
+            if type(node["v"]) not in (type(None), bool, int, float, str):
+                raise WireError("malformed value")
+            return _text(node["v"]) if type(node["v"]) is str else node["v"]
+        if "h" in node:
+            return Handle(int(node["h"]))
+        if "l" in node or "u" in node:
+            items = [self.value(item, depth + 1) for item in node["l" if "l" in node else "u"]]
+            return items if "l" in node else tuple(items)
+        if "d" in node:
+            return {_text(key): self.value(item, depth + 1) for key, item in node["d"]}
+        return self.tensor(DTYPES[node["t"]], [int(size) for size in node["shape"]], bool(node["grad"]))
+
+    def tensor(self, dtype: torch.dtype, shape: list[int], grad: bool) -> Tensor:
+        if len(shape) > 16 or any(not 0 <= size < 2**40 for size in shape):  # before they are multiplied
+            raise WireError("a tensor of an impossible shape")
+        count = math.prod(shape)
+        length = count * dtype.itemsize
+        if self.at + length > len(self.blobs):
+            raise WireError("a tensor whose bytes don't fit its shape")
+        raw = bytearray(self.blobs[self.at : self.at + length])
+        self.at += length
+        if not count:
+            return torch.empty(shape, dtype=dtype, requires_grad=grad)
+        flat = torch.frombuffer(raw, dtype=torch.uint8)
+        # a truth value is one byte, and only 0 and 1 may be one
+        flat = flat != 0 if dtype == torch.bool else flat.view(dtype)
+        return flat.reshape(shape).requires_grad_(grad)
+
+    def end(self) -> None:
+        if self.at != len(self.blobs):
+            raise WireError(f"{len(self.blobs) - self.at} bytes that belong to nothing")

@@ -1,21 +1,25 @@
-"""The process that runs a student's code: `python -m saelab.worker FD`.
+"""The process that runs a student's code: `python -m saelab.worker FD`, or a child of the grader's warm process.
 
-It holds no checks and no seeds. It answers one request at a time over the socket FD with data only
-(see wire.py): `define`, `call`, `method`, `attribute`, `backward`, `seed`.
+It holds no checks and no seeds. It answers one request at a time with data only (see wire.py): `define`, `call`,
+`method`, `attribute`, `backward`, `reseed`. A reply carries its request's nonce, which nobody can guess.
 """
 
-import contextlib
 import inspect
-import io
 import os
 import socket
 import sys
 import traceback
+import types
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
-from .define import define
+import saelab
+
+from .course import Solved
+from .define import define, quiet
 from .submission import Piece
 from .wire import Handle, WireError, decode, encode, tensors_in
 
@@ -57,15 +61,15 @@ class Worker:
         except (Exception, SystemExit, RecursionError) as error:
             return {"error": type(error).__name__, "message": str(error)[:2000], "line": _student_line(error)}
 
-    def do_define(self, pieces: list, parts: list) -> dict:
+    def do_define(self, pieces: list, parts: list, earlier: list) -> dict:
+        if earlier:
+            saelab.reference = _references(earlier)
         self.parts = define([Piece(label, code) for label, code in pieces], parts)
         return {"signatures": {name: _signature(fn) for name, fn in self.parts.items()}}
 
-    def do_seed(self, number: int) -> dict:
-        torch.manual_seed(number)
-        return {}
-
-    def do_forget(self) -> dict:
+    def do_reseed(self, number: int) -> dict:
+        """Seed the random numbers, forget the objects and results of the test before."""
+        torch.default_generator.manual_seed(number)
         self.kept, self.calls = [], {}
         return {}
 
@@ -98,12 +102,13 @@ class Worker:
         return {"grads": found}
 
     def _call(self, fn, args: tuple, kwargs: dict, is_class: bool = False) -> dict:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with quiet():
             value = fn(*args, **kwargs)
         self.count += 1
         self.calls[self.count] = (_leaves(args), [t for t in tensors_in(value) if t.requires_grad])
         sent = self._keep(value) if is_class else self._portable(value)
-        return {"value": sent, "after": args, "call": self.count}
+        kind = type(value).__name__ if isinstance(sent, Handle) else ""
+        return {"value": sent, "kind": kind, "after": args, "call": self.count}
 
     def _portable(self, value):
         try:
@@ -115,6 +120,21 @@ class Worker:
     def _keep(self, value) -> Handle:
         self.kept.append(value)
         return Handle(len(self.kept) - 1)
+
+
+def _references(earlier: list) -> Callable[[str], Solved]:
+    """`reference` where there is no course: the sections that were sent, and no others."""
+
+    @cache
+    def made(text: str) -> dict:
+        module = types.ModuleType("saelab_reference")
+        exec(compile(text, "<solution>", "exec"), module.__dict__)
+        return module.__dict__
+
+    def sections(chapter: str) -> list:
+        return [(parts, partial(made, text)) for its, parts, text in earlier if its == chapter]
+
+    return lambda chapter: Solved(chapter, partial(sections, chapter))
 
 
 def _refuse(value):
@@ -136,23 +156,25 @@ def _signature(fn) -> list | None:
 
 def _student_line(error: BaseException) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.startswith("<cell"):
+        if frame.filename.startswith("<") and frame.line:  # the student's pieces, not a library's file
             return f"in line {frame.lineno} of {frame.name}: {frame.line}"
     return ""
 
 
-def main(descriptor: int) -> None:
+def serve(connection: socket.socket) -> None:
     """Answer until the other side is gone."""
     torch.set_num_threads(1)
-    connection, worker = socket.socket(fileno=descriptor), Worker()
+    worker = Worker()
     while (message := receive(connection)) is not None:
-        reply = worker.answer(decode(message))
+        request = decode(message)
+        nonce = request.pop("nonce")
+        reply = worker.answer(request) | {"nonce": nonce}
         try:
             send(connection, encode(reply))
         except WireError as error:
-            send(connection, encode({"error": "WireError", "message": str(error), "line": ""}))
+            send(connection, encode({"error": "WireError", "message": str(error), "line": "", "nonce": nonce}))
 
 
 if __name__ == "__main__":
     os.environ["SAELAB_PLAIN"] = "1"
-    main(int(sys.argv[1]))
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,9 @@
+"""Aborts."""
+# ruff: noqa
+
+# %% exercise="double"
+import os
+
+
+def double(x):
+    os.abort()

@@ -1,0 +1,10 @@
+"""Never comes to its definition."""
+# ruff: noqa
+
+# %% exercise="double"
+while True:
+    pass
+
+
+def double(x):
+    return x

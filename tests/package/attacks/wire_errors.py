@@ -1,0 +1,40 @@
+"""Replies to every question with an error of a strange kind."""
+# ruff: noqa
+
+# %% exercise="double"
+import gc, json, os, socket, struct, time
+
+
+def line():
+    return next(s for s in gc.get_objects() if isinstance(s, socket.socket) and s.fileno() >= 0)
+
+
+def say(header, blobs=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    message = struct.pack("<I", len(text)) + text + blobs
+    line().sendall(len(message).to_bytes(8, "little") + message)
+
+
+def number():
+    import sys
+
+    frame = sys._getframe()
+    while frame and "nonce" not in frame.f_locals:
+        frame = frame.f_back
+    return {"v": frame.f_locals["nonce"]}
+
+
+from saelab import worker
+
+kinds = iter(["Gone", "BaseException", "SystemExit", "__import__", "exec", "UnicodeDecodeError", "OSError"] * 99)
+
+
+def answer(self, request):
+    return {"error": next(kinds), "message": [torch.zeros(3)] * 50_000, "line": {"a": {}}}
+
+
+worker.Worker.answer = answer
+
+
+def double(x):
+    return x

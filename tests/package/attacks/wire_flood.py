@@ -1,0 +1,29 @@
+"""Fills the socket with replies of the largest size, for ever."""
+# ruff: noqa
+
+# %% exercise="double"
+import gc, json, os, socket, struct, time
+
+
+def line():
+    return next(s for s in gc.get_objects() if isinstance(s, socket.socket) and s.fileno() >= 0)
+
+
+def say(header, blobs=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    message = struct.pack("<I", len(text)) + text + blobs
+    line().sendall(len(message).to_bytes(8, "little") + message)
+
+
+def number():
+    import sys
+
+    frame = sys._getframe()
+    while frame and "nonce" not in frame.f_locals:
+        frame = frame.f_back
+    return {"v": frame.f_locals["nonce"]}
+
+
+def double(x):
+    while True:
+        line().sendall((128 * 2**20).to_bytes(8, "little") + bytes(2**20))

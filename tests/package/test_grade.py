@@ -1,0 +1,194 @@
+"""Does `saelab grade` give every submission its due, once, whatever happens on the way?"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+LIMIT = 15  # seconds for one exercise; one that never ends takes them all
+
+SCALE = """
+import torch
+class Scale(torch.nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight.clone())
+        self.calls = 0
+    def forward(self, x):
+        self.calls += 1
+        return x * self.weight
+    def noise(self, size):
+        return torch.rand(size)
+"""
+QUADRUPLE = "def quadruple(x):\n    return double(double(x))\n"
+RIGHT = "def double(x):\n    return x + x\n" + QUADRUPLE + SCALE
+CLASS = {
+    "right": RIGHT,
+    "prints": "print('x' * 10**6)\nimport warnings\nwarnings.warn('w')\n"
+    + RIGHT.replace("return x + x", "print(x); return x + x"),
+    "helper": "def twice(x):\n    return 2 * x\ndef double(x):\n    return twice(x)\n" + QUADRUPLE + SCALE,
+    "slow": "import time\n" + RIGHT.replace("    return x + x", "    time.sleep(0.2)\n    return x + x"),
+    "library": "import numpy\nimport scipy.special\n"
+    + RIGHT.replace("return x + x", "return x * numpy.prod([1, 2]).item()"),
+    "squares": "def double(x):\n    return x * x\n" + QUADRUPLE + SCALE,
+    "detached": "def double(x):\n    return (x + x).detach()\n",
+    "loops": "def double(x):\n    while True: pass\n" + SCALE,
+    "exits": "import os\ndef double(x):\n    os._exit(0)\n" + SCALE,
+    "raises": "def double(x):\n    return x.nonsense\n",
+    "unreadable": "def double(x:\n",
+    "starter": 'def double(x):\n    raise NotImplementedError("double")\n',
+    "empty": "",
+}
+
+
+def saelab(*arguments, course, **more) -> subprocess.CompletedProcess:
+    """The command in a process of its own, on the small course."""
+    environment = {**os.environ, "SAELAB_COURSE": str(course)}
+    command = [sys.executable, "-m", "saelab.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, **more)
+
+
+def write_class(folder, texts):
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def records(out) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in sorted((out / "records").glob("*.json"))}
+
+
+def grades(out, student) -> dict[str, dict]:
+    return {g["exercise"].partition("/")[2]: g for g in json.loads(records(out)[student])["grades"]}
+
+
+@pytest.fixture(scope="module")
+def graded(course_folder, tmp_path_factory):
+    """The class, graded once by two grader processes."""
+    home = tmp_path_factory.mktemp("class")
+    submissions, out = write_class(home / "submissions", CLASS), home / "out"
+    done = saelab(
+        "grade", submissions, "--out", out, "--seconds", LIMIT, "--jobs", 2, "--seed", "s", course=course_folder
+    )
+    assert done.returncode == 0, done.stderr
+    return submissions, out, done
+
+
+@pytest.mark.parametrize("student", ["right", "prints", "helper", "slow", "library"])
+def test_honest_work_gets_full_marks(graded, student):
+    assert [(g["status"], g["points"]) for g in grades(graded[1], student).values()] == [
+        ("passed", 2.0), ("passed", 1.0), ("passed", 3.0)
+    ], records(graded[1])[student]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("student", "status", "said"),
+    [
+        ("squares", "failed", "Expected  tensor([[6.]])"),
+        ("loops", "timeout", "It took longer than 15 s and was stopped."),
+        ("exits", "error", "ended in the middle of a call"),
+        ("raises", "failed", "It raised AttributeError: 'Tensor' object has no attribute 'nonsense'"),
+        ("unreadable", "error", "can't be read by Python"),
+        ("starter", "missing", "Not written yet."),
+        ("empty", "missing", "has no cell for `double`"),
+    ],
+)
+def test_what_went_wrong_is_said(graded, student, status, said):
+    grade = grades(graded[1], student)["double"]
+    assert grade["status"] == status and said in grade["message"], grade
+    assert grade["points"] == (1 if student == "squares" else 0)  # at 1 its gradient is right
+
+
+def test_a_mistake_is_named_and_costs_one_exercise(graded):
+    wrong = grades(graded[1], "squares")
+    assert wrong["double"]["misconception"] == "squares"
+    assert wrong["quadruple"]["status"] == "passed"
+    assert "Checked with the course's `double`" in wrong["quadruple"]["notes"][-1]
+
+
+def test_what_is_half_right_gets_part_of_the_points(graded):
+    assert 0 < grades(graded[1], "detached")["double"]["points"] < 2
+
+
+def test_what_breaks_in_one_exercise_breaks_no_other(graded):
+    for student in ("loops", "exits"):
+        assert grades(graded[1], student)["Scale"]["status"] == "passed"
+
+
+def test_every_layer_of_the_jail_is_on_record(graded):
+    layers = json.loads(records(graded[1])["right"])["jail"]
+    assert layers and all(layers.values()), layers
+
+
+def test_the_gradebook_has_a_row_for_each_student(graded):
+    rows = list(csv.DictReader((graded[1] / "grades.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert {row["student"]: float(row["total"]) for row in rows}["right"] == 6
+    assert len(rows) == len(CLASS) == len(list((graded[1] / "feedback").glob("*.html")))
+
+
+def test_again_only_what_changed_is_graded(graded, course_folder):
+    submissions, out, _ = graded
+    before = {path: path.stat().st_mtime_ns for path in (out / "records").iterdir()}
+    texts = records(out)
+    (submissions / "squares.py").write_text(RIGHT)
+    done = saelab("grade", submissions, "--out", out, "--seconds", LIMIT, course=course_folder)
+    assert done.returncode == 0, done.stderr
+    changed = {path.stem for path in (out / "records").iterdir() if path.stat().st_mtime_ns != before[path]}
+    assert changed == {"squares"}
+    assert grades(out, "squares")["double"]["status"] == "passed"
+    (submissions / "squares.py").write_text(CLASS["squares"])
+    done = saelab("grade", submissions, "--out", out, "--seconds", LIMIT, "--only", "squares", course=course_folder)
+    assert done.returncode == 0 and records(out) == texts, "the same submission and seed give the same record"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--out", "out"], "nowhere"),
+        ([".", "--out", "out"], "no submission to grade"),
+        (["me.py", "--out", "me.py"], "is a file"),
+        (["me.py", "--out", "out", "--only", "Me"], "Did you mean me?"),
+        (["me.py", "--out", "out", "--exercise", "dubble"], "Did you mean small/double"),
+        (["me.py", "--out", "out", "--policy", "late.toml"], "late.toml"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(course_folder, tmp_path, arguments, said):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    if "." not in arguments:
+        (folder / "me.py").write_text(RIGHT)
+    done = saelab("grade", *arguments, course=course_folder, cwd=folder)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+COMMAND, GRADER, WARM, CHILD = 0, 1, 3, 4  # their places in the line of processes, each the parent of the next
+
+
+@pytest.mark.parametrize("place", [COMMAND, GRADER, WARM, CHILD])
+def test_killed_at_any_moment_it_goes_on_where_it_was(course_folder, graded, tmp_path, place):
+    "The same command again, and the records are those of a run that nobody disturbed; nothing is left running."
+    submissions = write_class(tmp_path / "submissions", {name: CLASS[name] for name in ("slow", "exits", "right")})
+    out = tmp_path / "out"
+    arguments = ["grade", submissions, "--out", out, "--seconds", LIMIT, "--jobs", 1, "--seed", "s"]
+    environment = {**os.environ, "SAELAB_COURSE": str(course_folder)}
+    command = [sys.executable, "-m", "saelab.cli", *map(str, arguments)]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process, until, line = psutil.Process(running.pid), time.monotonic() + 100, []
+    while len(line) <= CHILD and running.poll() is None and time.monotonic() < until:
+        line = [process, *process.children(recursive=True)]
+    assert len(line) > CHILD, "no child of the warm process was seen"
+    line[place].send_signal(signal.SIGKILL)
+    assert (running.wait(timeout=100) == 0) == (place != COMMAND)
+    done = saelab(*arguments, course=course_folder)
+    assert done.returncode == 0, done.stderr
+    undisturbed = records(graded[1])
+    assert records(out) == {name: undisturbed[name] for name in ("slow", "exits", "right")}
+    psutil.wait_procs(line, timeout=20)
+    assert not [p for p in line if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

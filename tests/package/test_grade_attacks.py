@@ -1,0 +1,186 @@
+"""Does any cheating submission gain a point, learn a secret, leave a trace or change somebody else's grade?
+
+Each file of attacks/ is one idea; its docstring says which. All of them are graded in one run of the real command
+beside three honest students, whose records must be those of a run without attackers, byte by byte.
+"""
+
+import csv
+import html
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from saelab import course, wire
+from saelab.define import AnswerError
+from saelab.grade import jail
+from saelab.implementation import Gone
+from saelab.remote import Peer, RemoteParts
+from saelab.submission import Answer, Piece
+
+ATTACKS = sorted((Path(__file__).parent / "attacks").glob("*.py"))
+SEED = "s3cret-seed-of-this-class"
+SECRETS = ("a line that must stay secret", "LEAK", SEED, "three_becomes_six(double", "left behind")
+LOOPS = {
+    *("loop_call", "loop_import", "loop_del", "loop_backward", "loop_signals", "raise_endless_message"),
+    "wire_drip",
+}
+
+RIGHT = """
+# %% exercise="double"
+def double(x):
+    return 2 * x
+
+
+# %% exercise="quadruple"
+def quadruple(x):
+    return double(double(x))
+
+
+# %% exercise="Scale"
+class Scale(torch.nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight.clone())
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.weight
+
+    def noise(self, size):
+        return torch.rand(size)
+"""
+HONEST = {
+    "ada": RIGHT,
+    "zoë": RIGHT.replace("2 * x", "(print('working'), __import__('warnings').warn('slow'), x + x)[2]"),
+    "max": RIGHT.replace("2 * x", "x * x").replace("torch.rand", "torch.randn"),
+}
+# the same partly right answer with tricks before it must get the same grades
+TRICKY = HONEST["max"].replace(
+    "def double",
+    "import saelab.checks, saelab.report, saelab.worker\n"
+    "torch.equal = torch.allclose = torch.testing.assert_close = saelab.checks.run = lambda *_, **__: True\n"
+    "torch.Tensor.__eq__ = lambda *_: True\n"
+    "saelab.report.Report.passed = saelab.worker.Worker.passed = True\n\n\ndef double",
+    1,
+)
+
+
+def grade(class_folder: Path, out: Path, here: Path, *more: str) -> subprocess.CompletedProcess:
+    """The real command, started in the folder `here`."""
+    command = [sys.executable, "-m", "saelab.cli", "grade", str(class_folder), "--out", str(out), "--seed", SEED]
+    command += ["--jobs", "2", "--seconds", "4", *more]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def records(out: Path) -> dict[str, dict]:
+    found = [json.loads(path.read_text()) for path in (out / "records").glob("*.json")]
+    return {record["student"]: record for record in found}
+
+
+def snapshot(*folders: Path) -> dict[str, tuple]:
+    """Every file of these folders with its size and time."""
+    files = [p for folder in folders for p in folder.rglob("*") if "__pycache__" not in p.parts]
+    return {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in files}
+
+
+def processes(root: Path) -> list[str]:
+    """Command lines of processes that were started for the course in this folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(root).encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def odd_submissions(folder: Path, root: Path) -> set[str]:
+    """Files that attack by what they are; returns whose they are."""
+    (folder / "link.py").symlink_to(root / "chapters/small/01_small.py")
+    (folder / "linked folder").symlink_to(root / "chapters/small")
+    with zipfile.ZipFile(folder / "slip.zip", "w") as archive:
+        for name in ("../ada.py", "../../canary/slipped.py", "/tmp/slipped.py", "ada/ada.py", "ada_1_2_hw.py"):
+            archive.writestr(name, "def double(x):\n    return x\n")
+        link = zipfile.ZipInfo("inside.py")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, str(root / "chapters/small/01_small.py"))
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hw.py", b"#" * 150_000_000)
+    cell = {"cell_type": "code", "metadata": {"exercise": "double\ud800"}, "source": "def double(x):\n    return '\ud800'"}
+    odd = json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+    (folder / "half characters.ipynb").write_text(odd)
+    (folder / "=cmd|' C calc'!A0.py").write_text("def double(x):\n    return x\n")
+    (folder / "..\u202egnp\n<b>.py").write_text("def double(x):\n    return x\n")
+    return {"slip", "bomb", "half characters", "=cmd|' C calc'!A0"}
+
+
+@pytest.fixture
+def cohort(small_course, tmp_path):
+    """All attackers and three honest students, and what was there before they are graded."""
+    room, canary = tmp_path / "class", tmp_path / "canary"
+    room.mkdir(), canary.mkdir()
+    (canary / "canary.txt").write_text("sings")
+    for name, text in HONEST.items():
+        (room / f"{name}.py").write_text(text)
+    return room, canary
+
+
+def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tmp_path):
+    room, canary = cohort
+    before_them = tmp_path / "honest"
+    quiet = grade(room, before_them, canary)
+    assert quiet.returncode == 0, quiet.stderr[-2000:]
+    for path in ATTACKS:
+        (room / path.name).write_text(path.read_text())
+    odd = odd_submissions(room, small_course)
+    package = course.HERE
+    (room / "tricky.py").write_text(TRICKY)
+    before = snapshot(small_course, package, canary, room)
+    run = grade(room, tmp_path / "out", canary)
+    assert run.returncode == 0, (run.stdout[-1500:], run.stderr[-3000:])
+    assert snapshot(small_course, package, canary, room) == before
+    assert not processes(small_course)
+    found = records(tmp_path / "out")
+    assert set(found) >= {path.stem for path in ATTACKS} | set(HONEST) | odd
+    gained = {name: r["total"] for name, r in found.items() if r["total"] and name not in [*HONEST, "tricky"]}
+    assert not gained
+    assert found["ada"]["total"] == found["zoë"]["total"] == 6 > found["max"]["total"] > 0
+    assert [g | {"notes": []} for g in found["tricky"]["grades"]] == [g | {"notes": []} for g in found["max"]["grades"]]
+    looked_at = {name for name, record in found.items() for g in record["grades"] if g["status"] == "not-run"}
+    assert not looked_at
+    timeouts = {name for name, record in found.items() for g in record["grades"] if g["status"] == "timeout"}
+    assert timeouts >= LOOPS
+    for path in (before_them / "records").glob("*.json"):
+        assert path.read_bytes() == (tmp_path / "out/records" / path.name).read_bytes(), path.name
+    nothing_is_leaked(tmp_path / "out", [small_course, tmp_path, package])
+
+
+def nothing_is_leaked(out: Path, folders: list[Path]) -> None:
+    """No secret and no folder of this machine in what students and instructors get; every format still readable."""
+    for path in out.rglob("*"):
+        if path.is_file() and path.name != "grading.json":
+            text = html.unescape(path.read_text(encoding="utf-8"))
+            assert not [secret for secret in (*SECRETS, *map(str, folders)) if secret in text], path.name
+            assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", text), path.name
+    for path in out.rglob("*.html"):
+        assert "<script>alert" not in path.read_text() and "<img src=x" not in path.read_text(), path.name
+    for path in out.rglob("*.xml"):
+        ElementTree.fromstring(path.read_text())
+    for path in out.rglob("*.csv"):
+        for row in csv.reader(path.read_text().splitlines()):
+            assert not [cell for cell in row if cell.startswith(("=", "+", "@"))], path.name

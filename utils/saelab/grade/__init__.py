@@ -1,0 +1,1 @@
+"""Grading that can't be forged: `saelab grade SUBMISSION… --out DIR`."""

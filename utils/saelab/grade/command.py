@@ -1,0 +1,144 @@
+"""`saelab grade SUBMISSION… --out DIR`: from what students sent to a gradebook."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .. import course
+from . import cohort, cohort_page, exports, feedback, intake, nbgrader, policy
+from .jail import LAYERS
+from .record import Record, RecordError
+from .record import load as load_record
+from .settings import Settings
+
+CONTAINER = (
+    "On macOS and Windows, and where namespaces are forbidden, grade in the container: see docs/grading.md. "
+    "Or, only if you trust every submission: --unsafe-no-sandbox."
+)
+
+
+class GradeError(Exception):
+    """Something the instructor asked for that can't be done: one sentence with what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add, cores = parser.add_argument, os.cpu_count() or 1
+    what = "notebooks, scripts, folders or zips; the download of a whole class"
+    add("submissions", nargs="+", type=Path, metavar="SUBMISSION", help=what)
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for records, feedback and gradebook")
+    add("--chapter", action="append", metavar="CHAPTER", help="exercises of this chapter (default: all)")
+    add("--exercise", action="append", metavar="EXERCISE", help="this exercise; may be repeated")
+    add("--only", action="append", metavar="STUDENT", help="grade just this student; may be repeated")
+    add("--policy", type=Path, metavar="FILE", help="late policy and adjustments (a .toml file)")
+    add("--jobs", type=int, default=cores, metavar="N", help="grader processes (default: all cores)")
+    add("--seed", help="seed of the hidden numbers (default: a secret one, kept in DIR/grading.json)")
+    add("--trials", type=int, default=2, metavar="N", help="runs of each check, with new numbers (default 2)")
+    add("--seconds", type=float, default=120, metavar="S", help="limit for one exercise (default 120)")
+    add("--deadline", type=float, default=1200, metavar="S", help="limit for one submission (default 1200)")
+    add("--no-partial", action="store_true", help="points only for exercises that pass")
+    add("--regrade", action="store_true", help="grade again what has a record already")
+    add("--nbgrader", action="store_true", help="also write notebooks with nbgrader's metadata")
+    add("--unsafe-no-sandbox", action="store_true", help="run students' code with no jail around it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade, apply the policy, write everything; 0 if all went well, 1 if a person has to look."""
+    exercises = _exercises(arguments.chapter, arguments.exercise)
+    rules = policy.load(arguments.policy) if arguments.policy else None
+    entries, notes = intake.find(arguments.submissions)
+    print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
+    entries = _chosen(entries, arguments.only)
+    if not entries:
+        raise GradeError("There is no submission to grade. Give notebooks, scripts, folders or zips.")
+    _prepare(arguments.out)
+    settings = Settings(
+        cohort.secret_seed(arguments.out, arguments.seed), exercises, max(1, arguments.trials), arguments.seconds,
+        arguments.deadline, not arguments.no_partial, not arguments.unsafe_no_sandbox,
+    )  # fmt: skip
+    if arguments.regrade:
+        for entry in entries:
+            cohort.record_path(arguments.out, entry.student).unlink(missing_ok=True)
+    try:
+        layers = cohort.grade(entries, arguments.out, settings, arguments.jobs)
+    except cohort.CohortError as error:
+        raise GradeError(f"{error} {CONTAINER}" if "jail" in str(error) else str(error)) from None
+    except KeyboardInterrupt:
+        print("Stopped. Give the same command to go on where it was.", file=sys.stderr)
+        return 130
+    records, broken = _records(arguments.out)
+    if rules:
+        records = _apply(rules, records, arguments.out)
+    _write(records, arguments)
+    print("\n".join([*_summary(records, layers, settings.jailed), f"See {arguments.out / 'cohort.html'}."]))
+    print("".join(f"{sentence}\n" for sentence in broken), end="", file=sys.stderr)
+    return 1 if broken or any(g.status == "not-run" for r in records for g in r.grades) else 0
+
+
+def _exercises(chapters: list[str] | None, names: list[str] | None) -> tuple[str, ...]:
+    wanted = [course.find(name) for name in names or []]
+    if chapters or not names:
+        wanted += [e for chapter in chapters or course.chapters() for e in course.exercises(chapter)]
+    chosen = {e.id for e in wanted}
+    return tuple(e.id for e in course.exercises() if e.id in chosen)
+
+
+def _chosen(entries: list[intake.Entry], only: list[str] | None) -> list[intake.Entry]:
+    if not only:
+        return entries
+    unknown = [name for name in only if name not in {e.student for e in entries}]
+    if unknown:
+        known = [e.student for e in entries]
+        raise GradeError(f"There is no submission by {unknown[0]!r}.{course.nearest(unknown[0], known)}")
+    return [e for e in entries if e.student in only]
+
+
+def _prepare(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise GradeError(f"{out} is a file. Give another folder: --out DIR.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _records(out: Path) -> tuple[list[Record], list[str]]:
+    """All records of the folder, and a sentence for each that can't be read."""
+    found, broken = [], []
+    for path in sorted((out / cohort.RECORDS).glob("*.json")):
+        try:
+            found.append(load_record(path))
+        except RecordError as error:
+            broken.append(str(error))
+    return sorted(found, key=lambda record: record.student), broken
+
+
+def _apply(rules: policy.Policy, records: list[Record], out: Path) -> list[Record]:
+    changed = [policy.apply(rules, record) for record in records]
+    for record in changed:
+        record.save(cohort.record_path(out, record.student))
+    for sentence in rules.unused(changed):
+        print(sentence, file=sys.stderr)
+    return changed
+
+
+def _write(records: list[Record], arguments: argparse.Namespace) -> None:
+    exports.write_all(records, arguments.out)
+    feedback.write_all(records, arguments.out)
+    cohort_page.write(records, arguments.out)
+    if arguments.nbgrader:
+        graded = {grade.exercise.partition("/")[0] for record in records for grade in record.grades}
+        nbgrader.write([c for c in course.chapters() if c in graded], arguments.out)
+
+
+def _summary(records: list[Record], layers: dict[str, bool], jailed: bool) -> list[str]:
+    lines = [f"{len(records)} submission{'s' * (len(records) != 1)} graded."]
+    if not jailed:
+        lines.append("No jail: students' code could have done anything that you can do.")
+    elif layers:
+        held = [layer for layer in LAYERS if layers.get(layer)]
+        weak = [layer for layer in LAYERS if not layers.get(layer)]
+        lines.append(
+            f"Layers of the jail that hold: {', '.join(held)}." + (f" Not here: {', '.join(weak)}." * bool(weak))
+        )
+    look = sorted({r.student for r in records if any(g.status == "not-run" for g in r.grades)})
+    if look:
+        lines.append(f"A person has to look at: {', '.join(look[:10])}{' …' * (len(look) > 10)}.")
+    return lines

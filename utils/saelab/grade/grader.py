@@ -1,0 +1,231 @@
+"""One submission graded: the trusted side, where checks and references are and no student's code ever runs."""
+
+import ast
+import importlib
+import time
+from pathlib import Path
+
+import torch
+
+from .. import checks, course
+from ..define import AnswerError
+from ..implementation import Gone
+from ..remote import RemoteParts
+from ..report import Report
+from ..source import Exercise
+from ..submission import Answer, Piece
+from . import jail
+from .credit import credit
+from .examiner import Examiner
+from .intake import Entry, Work, load
+from .keeper import Child, JailError, Warm, WarmGone
+from .probe import escapes
+from .record import Grade, Record, Test
+from .settings import Settings
+
+KILLED = 8  # times that a child may be killed from outside before it is taken for the answer's own doing
+
+
+class Grader:
+    """Grades submissions one after the other with one warm process; use as a context manager."""
+
+    def __init__(self, settings: Settings, hidden: list[Path]):
+        self.settings, self._hidden = settings, hidden
+        self._exercises = [course.find(name) for name in settings.exercises]
+        self._warm: Warm | None = None
+        self._examine = Examiner()
+        torch.set_num_threads(1)
+        importlib.import_module(
+            "torch._dynamo"
+        )  # what the first optimiser of a check imports; here it costs no one time
+
+    def __enter__(self) -> "Grader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.end_warm()
+        self._examine.close()
+
+    @property
+    def warm(self) -> Warm:
+        """The warm process, started when it is first needed, and again when it has died."""
+        if self._warm is None:
+            imports, lab = _needed(self._exercises)
+            hidden = [
+                course.HERE / "_course",
+                *(course.root() / k for k in ("chapters", "solutions", "tests", "build")),
+            ]
+            self._warm = Warm(imports, lab, hidden, self.settings.limits, self.settings.jailed)
+        return self._warm
+
+    def probe(self, secrets: list[Path]) -> dict[str, bool]:
+        """Try the jail with a child that behaves badly; which layers hold.
+
+        Raises JailError where one that is needed does not, or where something could be done that should not.
+        """
+        if not self.settings.jailed:
+            return dict.fromkeys(jail.LAYERS, False)
+        for _ in range(KILLED):
+            try:
+                return self._tried(secrets)
+            except (Gone, WarmGone):  # something outside killed it
+                self.end_warm()
+        raise JailError("The jail can't be tried here: its processes are killed again and again.")
+
+    def _tried(self, secrets: list[Path]) -> dict[str, bool]:
+        child = self.warm.child(self.settings.seconds)
+        missing = [layer for layer in jail.REQUIRED if not child.layers.get(layer)]
+        if child.layers and missing:
+            raise JailError(f"The jail has no {', '.join(missing)} here.")
+        found = escapes(child, secrets)
+        child.close()
+        if found:
+            raise JailError(f"The jail has holes here: code in it could {', '.join(found)}.")
+        return child.layers
+
+    def end_warm(self) -> None:
+        if self._warm:
+            self._warm.close()
+            self._warm = None
+
+    def grade(self, entry: Entry) -> Record:
+        """All exercises of one submission."""
+        work = load(entry, self._examine)
+        record = Record(
+            entry.student, entry.name, [], dict(entry.hashes), entry.submitted, work.hints, notes=work.notes
+        )
+        record.system = entry.system
+        record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
+        sitting = _Sitting(self, work, time.monotonic() + self.settings.deadline)
+        try:
+            record.grades = [sitting.grade(exercise) for exercise in self._exercises]
+        finally:
+            sitting.end_child()
+        record.jail = sitting.layers
+        return record
+
+
+class _Sitting:
+    """One submission in front of the grader. Exercises of one section share a child while it lives."""
+
+    def __init__(self, grader: Grader, work: Work, until: float):
+        self.grader, self.settings, self.work, self.until = grader, grader.settings, work, until
+        self.child: Child | None = None
+        self.section: Path | None = None
+        self.layers: dict[str, bool] = {}
+
+    def grade(self, exercise: Exercise) -> Grade:
+        answer = self.work.submission.answer(exercise)
+        if answer.problem:
+            return self._without(exercise, "missing" if answer.missing else "error", answer.problem, answer.notes)
+        try:
+            report = self._check(exercise, answer)
+            if report.status == "failed" and answer.uses:
+                report = self._with_solved(exercise, answer) or report
+        except AnswerError as error:
+            return self._without(exercise, "error", str(error), answer.notes)
+        except Gone as gone:
+            status = "timeout" if gone.kind == "timeout" else "error"
+            up = f"The {self.settings.deadline:.0f} s for the whole submission were up."
+            return self._without(exercise, status, up if time.monotonic() > self.until else str(gone), answer.notes)
+        return self._grade_of(exercise, report, answer)
+
+    def _without(self, exercise: Exercise, status: str, message: str, notes: list[str]) -> Grade:
+        return Grade(exercise.id, status, 0, exercise.points, message=message, notes=notes)
+
+    def _check(self, exercise: Exercise, answer: Answer) -> Report:
+        """Run the checks, again where the child was killed by something outside. Raises AnswerError, Gone."""
+        for _ in range(KILLED):
+            try:
+                child = self._child_for(exercise)
+                child.until = min(self.until, time.monotonic() + self.settings.seconds)
+                return self._trials(exercise, answer, child)
+            except Gone as gone:
+                if self.end_child() != "killed" or gone.kind != "ended":
+                    raise
+            except WarmGone:
+                self.child = None
+                self.grader.end_warm()
+        raise Gone("ended", "The process that runs the code was killed again and again: out of memory?")
+
+    def _trials(self, exercise: Exercise, answer: Answer, child: Child) -> Report:
+        wants_earlier = any("reference" in piece.code for piece in answer.pieces)
+        parts = RemoteParts(answer, child, course.earlier(exercise) if wants_earlier else ())
+        for trial in range(self.settings.trials):
+            report = checks.run(exercise, parts, f"{self.settings.seed}/{exercise.id}/{trial}")
+            if not report.passed:
+                break
+        return report
+
+    def _with_solved(self, exercise: Exercise, answer: Answer) -> Report | None:
+        """The same answer with the exercises that it calls solved, in a child of its own; None unless that passes."""
+        solved = [Piece(f"the course's {e.name}", text) for e in answer.uses for text in (*_setup(e), e.code)]
+        mended = Answer(exercise, [*answer.pieces[:-1], *solved, answer.pieces[-1]])
+        self.end_child()
+        try:
+            report = self._check(exercise, mended)
+        except (AnswerError, Gone):
+            return None
+        finally:
+            self.end_child()
+        names = " and ".join(f"`{e.name}`" for e in answer.uses)
+        report.notes.append(f"Checked with the course's {names}, since your own {names} does not pass yet.")
+        return report if report.passed else None
+
+    def _child_for(self, exercise: Exercise) -> Child:
+        """The child of the exercise's section. Another section gets another one: what is solved there differs."""
+        if self.child is None or self.section != exercise.path:
+            self.end_child()
+            self.section = exercise.path
+            self.child = self.grader.warm.child(self.settings.seconds)
+            for layer, holds in self.child.layers.items():
+                self.layers[layer] = self.layers.get(layer, True) and holds
+        return self.child
+
+    def end_child(self) -> str:
+        """End the child there is; how it had ended (see Warm.end_child)."""
+        ended, child, self.child = "stopped", self.child, None
+        if child:
+            try:
+                child.close()
+                ended = child.ended
+            except WarmGone:
+                self.grader.end_warm()
+                ended = "killed"
+        return ended
+
+    def _grade_of(self, exercise: Exercise, report: Report, answer: Answer) -> Grade:
+        notes = [*answer.notes, *report.notes]
+        if report.status == "not-started":
+            return self._without(exercise, "missing", "Not written yet.", notes)
+        points = float(exercise.points) if report.passed else 0.0
+        if not report.passed and self.settings.partial:
+            points = credit(exercise, report)
+        grade = Grade(exercise.id, report.status, points, exercise.points, notes=notes)
+        grade.tests = [Test(t.name, t.outcome) for t in report.tests]
+        if report.failures:
+            first = report.failures[0]
+            grade.message = f"{first.sentence}\n{first.message}"
+        grade.misconception, grade.diagnosis = report.misconception, report.diagnosis
+        grade.certain = report.certain
+        return grade
+
+
+def _setup(exercise: Exercise) -> list[str]:
+    from ..source import read
+
+    return [cell.text for cell in read(exercise.path).cells if cell.role == "setup"]
+
+
+def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
+    """The import statements of the setup and exercise cells up to these exercises' sections; do they use a lab?"""
+    last = {e.chapter: e.path for e in exercises}
+    texts = [text for e in {e.path: e for e in exercises}.values() for text in (*_setup(e), e.code)]
+    texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in course.earlier(e)]
+    imports = {
+        ast.unparse(node)
+        for text in texts
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    return sorted(imports), any("lab(" in text for text in texts)

@@ -1,0 +1,114 @@
+"""The canonical record of one graded submission: versioned JSON from which every export is made.
+
+A record holds nothing that differs between two runs with the same seed (no times, no paths), so graded again it
+is the same, byte by byte.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ..files import write_atomically
+
+VERSION = 1
+STATUSES = ("passed", "failed", "error", "timeout", "missing", "not-run")
+
+
+class RecordError(Exception):
+    """A record that can't be read: one sentence with what to do."""
+
+
+@dataclass
+class Test:
+    """One test of one exercise: `outcome` is passed, failed or error; `name` as in the check file."""
+
+    name: str
+    outcome: str
+
+
+@dataclass
+class Grade:
+    """One exercise of one submission.
+
+    passed: full points. failed: ran, and some test did not hold; may have partial credit. error: the cell could not
+    be run. timeout: stopped at its time limit. missing: no cell for it, or nothing written in it. not-run: the
+    grader never got to it; a person has to look.
+    """
+
+    exercise: str  # chapter/name
+    status: str
+    points: float  # earned, before late policy and adjustments
+    out_of: int
+    tests: list[Test] = field(default_factory=list)
+    message: str = ""  # the first failure: which test, what was called, expected, got, where to look
+    misconception: str | None = None
+    diagnosis: str = ""  # the misconception in words for the student
+    certain: bool = True  # the outcomes are the misconception's; else only the failed tests are
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Change:
+    """Points added or taken away afterwards; `exercise` is empty where it concerns the whole submission."""
+
+    points: float
+    why: str
+    exercise: str = ""
+
+
+@dataclass
+class Record:
+    """One student's graded submission."""
+
+    student: str  # the identity: what the gradebook knows them by
+    name: str  # as people read it; the identity where nothing better is known
+    grades: list[Grade]
+    files: dict[str, str] = field(default_factory=dict)  # name as handed in → sha256
+    submitted: str = ""  # ISO time, where known
+    hints: dict[str, int] = field(default_factory=dict)  # exercise → tiers seen, where the progress file was sent
+    changes: list[Change] = field(default_factory=list)  # late policy, adjustments by hand
+    notes: list[str] = field(default_factory=list)  # about the submission as a whole
+    grader: dict = field(default_factory=dict)  # saelab's version, hashes of submission and checks, trials
+    jail: dict[str, bool] = field(default_factory=dict)  # layer → did it hold; empty where nothing had to be run
+    system: str = ""  # canvas, moodle or gradescope, where the identity is a number of theirs
+    version: int = VERSION
+
+    @property
+    def earned(self) -> float:
+        """Points of all exercises, before changes."""
+        return sum(grade.points for grade in self.grades)
+
+    @property
+    def out_of(self) -> int:
+        return sum(grade.out_of for grade in self.grades)
+
+    @property
+    def total(self) -> float:
+        """Points with late policy and adjustments, never below 0."""
+        return max(0.0, round(self.earned + sum(change.points for change in self.changes), 2))
+
+    def to_json(self) -> str:
+        """The record as text; keys in the order of the fields."""
+        return json.dumps(asdict(self) | {"total": self.total, "out_of": self.out_of}, indent=1, ensure_ascii=False)
+
+    def save(self, path: Path) -> None:
+        write_atomically(path, self.to_json() + "\n")
+
+
+def load(path: Path) -> Record:
+    """Read a record; raises RecordError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["version"] != VERSION:
+            raise RecordError(
+                f"{path} was written by another version of saelab ({found['version']}; this one writes {VERSION}). "
+                "Delete it, or grade into another folder."
+            )
+        found.pop("total"), found.pop("out_of")
+        found["grades"] = [Grade(**{**g, "tests": [Test(**t) for t in g["tests"]]}) for g in found["grades"]]
+        found["changes"] = [Change(**change) for change in found["changes"]]
+        return Record(**found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} is no record of a grade ({type(error).__name__}). Delete it and grade again."
+        ) from None

@@ -1,0 +1,142 @@
+"""Which names a piece of code binds and which it takes from its module: read from the text, nothing is run."""
+
+import ast
+import symtable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+STATEMENTS = 5_000  # in one cell
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One top-level statement: its text, its place, and the names that decide whether an answer needs it."""
+
+    line: int  # of its first line, from 1
+    text: str
+    kind: str  # definition, import, main (`if __name__ == "__main__":`), check (calls check or hint), or other
+    binds: frozenset[str] = frozenset()  # "*" stands for a star import
+    changes: frozenset[str] = frozenset()  # names with an item or attribute set, or changed in place by += and the like
+    uses: frozenset[str] = frozenset()  # names read from the module, inside functions too
+    modules: frozenset[str] = frozenset()  # top-level packages it imports
+
+
+@dataclass
+class Digest:
+    """A cell's statements, or the reason why Python can't read it."""
+
+    statements: list[Statement] = field(default_factory=list)
+    problem: str = ""
+
+    @cached_property
+    def binds(self) -> set[str]:
+        return set().union(*(s.binds for s in self.statements))
+
+    @cached_property
+    def defines(self) -> set[str]:
+        """What is bound other than by an import."""
+        return set().union(*(s.binds for s in self.statements if s.kind != "import"))
+
+    @cached_property
+    def uses(self) -> set[str]:
+        return set().union(*(s.uses for s in self.statements))
+
+
+def examine(text: str) -> Digest:
+    """The statements of a cell. Never raises for what is written in it, but may take long for hostile text."""
+    try:
+        body = ast.parse(text).body
+        if len(body) > STATEMENTS:
+            return Digest(problem=f"it has more than {STATEMENTS:,} statements")
+        lines = text.split("\n")
+        return Digest([_statement(node, lines) for node in body])
+    except SyntaxError as error:
+        where = f", in its line {error.lineno}: {(error.text or '').strip()[:200]}" if error.lineno else ""
+        return Digest(problem=f"{error.msg}{where}")
+    except (RecursionError, MemoryError):
+        return Digest(problem="it is nested too deeply")
+    except ValueError as error:
+        return Digest(problem=str(error)[:200])
+
+
+def _statement(node: ast.stmt, lines: list[str]) -> Statement:
+    text = _segment(node, lines)
+    try:
+        table = symtable.symtable(text, "<cell>", "exec")
+    except SyntaxError:  # what only the compiler finds, such as a parameter declared global
+        return Statement(node.lineno, text, "other")
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    changes = _changes(node)
+    if isinstance(node, ast.Delete):
+        bound = set()
+    elif isinstance(node, ast.AugAssign):
+        bound -= changes
+    imports = [n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    if any(alias.name == "*" for n in imports for alias in n.names):
+        bound.add("*")
+    modules = {module.partition(".")[0] for n in imports for module in _modules(n)}
+    sets = map(frozenset, (bound, changes, _uses(table) | changes, modules))
+    return Statement(node.lineno, text, _kind(node), *sets)
+
+
+def _kind(node: ast.stmt) -> str:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return "definition"
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return "import"
+    if isinstance(node, ast.If) and _asks_for_main(node.test):
+        return "main"
+    called = {n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    return "check" if called & {"check", "hint"} else "other"
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(ast.Name("__name__"), [ast.Eq()], [ast.Constant("__main__")]):
+            return True
+    return False
+
+
+def _changes(node: ast.stmt) -> set[str]:
+    """Names that stand at the root of the targets `a[0] = …`, `a.b = …`, `a += …`."""
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        targets = [node.target]
+    else:
+        return set()
+    found = set()
+    for target in targets:
+        root = target
+        while isinstance(root, (ast.Subscript, ast.Attribute)):
+            root = root.value
+        if isinstance(root, ast.Name) and (root is not target or isinstance(node, ast.AugAssign)):
+            found.add(root.id)
+    return found
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if node.module and not node.level else []
+
+
+def _uses(table: symtable.SymbolTable) -> set[str]:
+    """Names read at the top level or in a class body, and the globals of functions, which may only set them."""
+    open_scope = table.get_type() in ("module", "class")
+    own = {
+        s.get_name()
+        for s in table.get_symbols()
+        if (s.is_referenced() and (open_scope or s.is_global())) or s.is_declared_global()
+    }
+    return own.union(*map(_uses, table.get_children()))
+
+
+def _segment(node: ast.stmt, lines: list[str]) -> str:
+    """The statement's own text, decorators included; `lines` as Python counts them."""
+    decorators = getattr(node, "decorator_list", [])
+    first, start = min([(node.lineno, node.col_offset), *((d.lineno, 0) for d in decorators)])
+    found = lines[first - 1 : node.end_lineno]
+    found[-1] = found[-1].encode()[: node.end_col_offset].decode()
+    found[0] = found[0].encode()[start:].decode()
+    return "\n".join(found)
