@@ -228,7 +228,7 @@ plots.bars(
 
 # %% misconception="resample"
 def dead_if_off_once(W_enc, b_enc, W_dec, b_dec, f, fresh):
-    "A latent counts as dead when it is off on *some* row. Nearly all are: dead means off on all rows of all steps."
+    "A latent counts as dead when it is off on *some* rows. Nearly all are: dead means off on all rows of all steps."
     return resample(W_enc, b_enc, W_dec, b_dec, f.amin(dim=(0, 1), keepdim=True), fresh)
 
 

@@ -57,8 +57,8 @@ class ShuffleBuffer:
 
     `add` takes rows, any number of them. Whenever the buffer then holds `capacity` rows or more, a batch leaves:
     `batch_size` of its rows, drawn at random without replacement (capacity ≥ batch_size ≥ 1). `finish` gives out what
-    is left, in random order. Random numbers come from the buffer's own `generator`: the same seed and the same rows
-    give the same batches.
+    is left, in random order, and leaves the buffer empty. Random numbers come from the buffer's own `generator`: the
+    same seed and the same rows give the same batches.
 
     >>> buffer = ShuffleBuffer(capacity=5, batch_size=2, seed=0)
     >>> [len(batch) for batch in buffer.add(torch.randn(4, 3)) + buffer.add(torch.randn(3, 3))]

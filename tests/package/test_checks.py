@@ -69,6 +69,15 @@ def pulls_three_times(x):
     assert checks.run(course.find("double"), implementation(broken)).misconception is None
 
 
+def test_where_a_float_is_asked_for_a_misconception_is_told_back_from_a_tensor_and_from_a_number():
+    exercise = course.find("training/l1_from_deviation")
+    for variant in exercise.misconceptions:
+        wrong = course.variant_parts(exercise, variant)[exercise.name]
+        for kind in (float, torch.as_tensor):
+            parts = {exercise.name: lambda acts, mask, unit, fn=wrong, kind=kind: kind(fn(acts, mask, unit))}
+            assert checks.run(exercise, parts).misconception == variant.name
+
+
 def test_misconceptions_of_a_class_are_told_back_the_random_ones_too(small_course):
     exercise = course.find("Scale")
     for variant in exercise.misconceptions:

@@ -56,7 +56,7 @@ def test_what_is_kept_passes_the_gradient_on(keep_top, rng):
     "The slope is 1 where a latent is on and 0 elsewhere. A new tensor made from numbers has none."
     h, weights = rng.normal(3, 8) + 1.0, rng.normal(3, 8)
     on = torch.stack([top(row, 3) for row in h]) > 0
-    assert_close(gradients(lambda h: keep_top(h, 3), h, weights=weights)[0], weights * on, **CLOSE)
+    assert_close(gradients(keep_top, h, 3, weights=weights)[0], weights * on, **CLOSE)
 
 
 def test_where_nobody_is_dead_only_the_reconstruction_counts(topk_loss, rng):
@@ -64,7 +64,7 @@ def test_where_nobody_is_dead_only_the_reconstruction_counts(topk_loss, rng):
     h, weights = transparent(rng)
     nobody = torch.zeros(9, dtype=torch.bool)
     assert_close(topk_loss(*weights, nobody, 3, 4, 0.5), expected_loss(h, weights, nobody, 3, 4, 0.5), **CLOSE)
-    f, got = torch.stack([top(row, 3) for row in h]), gradients(lambda *w: topk_loss(*w, nobody, 3, 4, 0.5), *weights)
+    f, got = torch.stack([top(row, 3) for row in h]), gradients(topk_loss, *weights, nobody, 3, 4, 0.5)
     assert_close(got[3], -2 / len(h) * f.T @ (h - weights[2] - f), **CLOSE)
 
 
@@ -79,7 +79,7 @@ def test_the_dead_are_charged_for_what_they_leave_of_the_error(topk_loss, rng, n
 def test_the_second_term_moves_no_living_latent(topk_loss, rng):
     "The error is a target that is held fixed: for the living the gradient is the same whatever aux is."
     weights, dead = any_sae(rng, batch=20)
-    with_it, without = (gradients(lambda *w: topk_loss(*w, dead, 3, 4, aux), *weights) for aux in (2.0, 0.0))  # noqa: B023
+    with_it, without = (gradients(topk_loss, *weights, dead, 3, 4, aux) for aux in (2.0, 0.0))
     for one, other, axis in zip(with_it[1:4], without[1:4], [1, 0, 0]):
         living = (~dead).nonzero()[:, 0]
         assert_close(one.index_select(axis, living), other.index_select(axis, living), **CLOSE)
@@ -89,7 +89,7 @@ def test_a_dead_latent_learns_from_the_error(topk_loss, rng):
     "Its decoder row turns towards the error on the rows where its h is positive: what must keep its gradient?"
     h, weights = transparent(rng)
     dead = torch.arange(9) == rng.integer(0, 9)
-    with_it, without = (gradients(lambda *w: topk_loss(*w, dead, 2, 1, aux), *weights) for aux in (1.0, 0.0))  # noqa: B023
+    with_it, without = (gradients(topk_loss, *weights, dead, 2, 1, aux) for aux in (1.0, 0.0))
     f = torch.stack([top(row, 2) for row in h])
     e, attempt = h - weights[2] - f, h.relu() * dead
     pull = 2 / len(h) * (attempt - e) * (attempt > 0)
@@ -104,6 +104,6 @@ def test_agrees_with_the_reference_on(topk_loss, keep_top, reference, rng, batch
     for given in ([x, *weights], [w.double() for w in (x, *weights)]):
         assert_close(topk_loss(*given, dead, 2, 2, 0.7), reference(*given, dead, 2, 2, 0.7), **CLOSE)
         assert_close(keep_top(given[1], 3), reference.keep_top(given[1], 3), **CLOSE)
-    ours, theirs = (gradients(lambda *w: fn(x, *w, dead, 2, 2, 0.7), *weights) for fn in (topk_loss, reference))  # noqa: B023
+    ours, theirs = (gradients(fn, x, *weights, dead, 2, 2, 0.7) for fn in (topk_loss, reference))
     for one, other in zip(ours, theirs):
         assert_close(one, other, **CLOSE)

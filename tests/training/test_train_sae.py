@@ -9,7 +9,7 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 STEEP = torch.tensor([1e6, 2e6]).double()  # a penalty beside which the reconstruction doesn't count
 CASES = {  # angles in a plane: features, latents; each feature's latent, and the angle between them
     "rows in another order": ([0, 100, 200], [205, 5, 95], [1, 2, 0], [5, 5, 5]),
-    "the largest sum, not the nearest pair first": ([0, 40], [18, -30], [1, 0], [30, 22]),
+    "the largest sum, not the nearest pair first": ([0, 60], [2, -35], [1, 0], [35, 58]),
     "a latent is given away once": ([0, 40], [18, 150], [0, 1], [18, 110]),
     "a latent that points backwards is no match": ([0, 90], [180, 60, 100], [1, 2], [60, 10]),
     "a bad match is told with its sign": ([0], [165], [0], [165]),
@@ -47,13 +47,15 @@ def test_features_and_latents_are_matched_one_to_one(match, rng, name):
 
 @pytest.mark.parametrize("missing", [0.0, 0.3], ids=["along its row", "across its row too"])
 def test_a_row_turns_only_towards_what_is_missing_across_it(train_sae, rng, missing):
-    "The first step changes each number by lr, unless Adam sees no gradient: what must it not get to see?"
+    "A first step moves each number by lr, unless Adam sees no gradient. A second: by memory, from a row of length 1."
     row, across = normalize(torch.tensor([1.0, -2, 3, 4]).double()[rng.permutation(4)], dim=0), rng.normal(4).double()
     across = missing * normalize(across - across @ row * row, dim=0)
     x = rng.uniform(6, 1, 1, low=1.0, high=2.0) * (row + across)  # of which the latent says half, along its row
     start = 0.5 * row[None, :, None], torch.zeros(1, 1).double(), row[None, None], torch.zeros(1, 4).double()
-    got = train_sae(*start, x[None], torch.ones(1).double(), 0.1)[2][0, 0]
-    assert_close(got, normalize(row + 0.1 * across.sign(), dim=0), **CLOSE)
+    once = normalize(row + 0.1 * across.sign(), dim=0)
+    then = normalize(once + 0.05 * 0.67006 * across.sign(), dim=0)  # the latent is off; m and v carry on
+    for batches, expected in [(x[None], once), (torch.stack([x, -9 * x]), then)]:
+        assert_close(train_sae(*start, batches, torch.ones(1).double(), 0.1)[2][0, 0], expected, **CLOSE)
 
 
 def test_rows_of_the_decoder_have_length_one_at_the_end(train_sae, rng):
@@ -62,18 +64,18 @@ def test_rows_of_the_decoder_have_length_one_at_the_end(train_sae, rng):
         assert_close(train_sae(*any_run(rng, steps), 0.3)[2].norm(dim=-1), torch.ones(3, 4).double(), **CLOSE)
 
 
-@pytest.mark.parametrize("steps, on", [(1, 1), (2, 2), (7, 7), (3, 1)], ids=["one", "two", "seven", "one of three"])
+@pytest.mark.parametrize("steps, on", [(1, 1), (2, 2), (7, 7), (20, 1)], ids=["one", "two", "seven", "one of twenty"])
 def test_steps_get_shorter_over_the_run_and_momentum_carries_on(train_sae, rng, steps, on):
-    "One Adam for the whole run; gradients cleared before each backward; step t is lr·(1 − t/T) long on an even slope."
+    "One Adam, its defaults but lr; gradients cleared before each backward; step t is lr·(1 − t/T) on an even slope."
     *start, x = always_on(rng, steps)
     x[on:] *= -4  # from there on no latent is on: what still moves is memory
     way, m, v = 0.0, 0.0, 0.0
     for t in range(steps):
         m, v = 0.9 * m + 0.1 * (t < on), 0.999 * v + 0.001 * (t < on)
         way += (1 - t / steps) * m / (1 - 0.9 ** (t + 1)) / (v / (1 - 0.999 ** (t + 1))) ** 0.5
-    end = train_sae(*start, x, STEEP, 1e-4)
+    end, room = train_sae(*start, x, STEEP, 1e-4), 0.003 if on > 1 else 1e-6  # slopes change a little while they are on
     for i, sign in [(0, -1), (1, -1), (3, 1)][: 3 if on == steps else 2]:  # W_enc and b_enc go down, b_dec up
-        assert_close((end[i] - start[i]) / 1e-4, torch.full_like(start[i], sign * way), rtol=0.003, atol=0.0)
+        assert_close((end[i] - start[i]) / 1e-4, torch.full_like(start[i], sign * way), rtol=room, atol=0.0)
 
 
 def test_a_component_learns_as_if_it_were_alone(train_sae, rng):

@@ -2,9 +2,9 @@
 
 One is named when the student's outputs are that misconception's outputs: every call the check made
 is made again to the misconception, and type, values, gradient history, exceptions, changed arguments and
-the gradients that the check asked for must all agree. Outcomes of calls that draw random numbers can't be
-compared; where there are such calls, the misconception must also fail exactly the tests that the student
-fails, and no other may.
+the gradients that the check asked for must all agree. Where the annotations ask for a float, a tensor of one
+number is as good. Outcomes of calls that draw random numbers can't be compared; where there are such calls,
+the misconception must also fail exactly the tests that the student fails, and no other may.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from . import course
-from .contract import WrongSignature
+from .contract import Complaint, WrongSignature, fit_result
 from .implementation import Call, Watch, same, snapshot
 from .report import Report
 from .source import Exercise, Variant
@@ -61,18 +61,15 @@ def _behaves_like(exercise: Exercise, variant: Variant, log: list[Call], forgive
     Stops at the first outcome that differs; outcomes of calls that draw random numbers are passed over. With
     `forgive_nan` those are too where only the log has NaN, but some outcome must then be both alike and wrong.
     """
-    random, wrong = False, not forgive_nan
-    theirs, right = (
-        _Replay(course.variant_parts(exercise, variant), log),
-        _Replay(course.reference_parts(exercise), log),
-    )
+    random, wrong, specs = False, not forgive_nan, course.reference_parts(exercise)
+    theirs, right = _Replay(course.variant_parts(exercise, variant), log), _Replay(specs, log)
     for call, again, solved in zip(log, theirs, right):
         random |= solved.drew
         if solved.drew or again.drew or (forgive_nan and _has_nan(call) and not _has_nan(again)):
             continue
-        if not _same_outcome(call, again):
+        if not _same_outcome(call, again, specs):
             return False, random
-        wrong = wrong or not _same_outcome(call, solved)
+        wrong = wrong or not _same_outcome(call, solved, specs)
     return wrong, random
 
 
@@ -110,15 +107,27 @@ class _Replay:
         return getattr(self.made[call.owner], method)
 
 
-def _same_outcome(one: Call, other: Call) -> bool:
+def _same_outcome(one: Call, other: Call, specs: dict[str, Callable]) -> bool:
     if one.after and other.after:  # both returned, whatever the contract said afterwards
         if _changed_arguments(one) != _changed_arguments(other) or not same(one.after, other.after):
             return False
-        alike = same(one.value, other.value) and _history(one.value) == _history(other.value)
+        value, beside = _fitted(one, specs), _fitted(other, specs)
+        alike = same(value, beside) and _history(value) == _history(beside)
         return alike and same(one.grads, other.grads)
     if one.error is not None and other.error is not None:
         return type(one.error) is type(other.error)
     return one.error is None and other.error is None and same(one.value, other.value)
+
+
+def _fitted(call: Call, specs: dict[str, Callable]):
+    """What a call returned, in the form that the annotations ask for where it can be put into that."""
+    spec = specs.get(call.part)
+    if spec is None or inspect.isclass(spec):
+        return call.value
+    try:
+        return fit_result(call.part, spec, call.args, call.kwargs, call.value)
+    except Complaint:
+        return call.value
 
 
 def _changed_arguments(call: Call) -> bool:
