@@ -52,18 +52,22 @@ def test_the_step_sends_no_gradient_to_h(step, rng):
 def test_one_sample_moves_its_threshold_by_the_height_of_the_jump_over_the_bandwidth(jumprelu, step, rng, side):
     "Within half a bandwidth, on either side: a higher θ means less output. The jump is θ high, the step 1."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
-    h = (theta + side * eps * rng.uniform(6, low=0.05, high=0.45))[None]
-    assert_close(gradients(jumprelu, h, theta, eps)[1], -theta / eps, **CLOSE)
-    assert_close(gradients(step, h, theta, eps)[1], torch.full((6,), -1 / eps), **CLOSE)
+    u = side * rng.uniform(6, low=0.05, high=0.45)
+    for t in (theta, 0.04 * eps * theta):  # the second so small that h below it may be negative
+        h = (t + eps * u)[None]
+        assert_close(gradients(jumprelu, h, t, eps)[1], -t / eps, **CLOSE)
+        assert_close(gradients(step, h, t, eps)[1], torch.full((6,), -1 / eps), **CLOSE)
 
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["below", "above"])
 def test_a_sample_beyond_half_a_bandwidth_moves_nothing(jumprelu, step, rng, side):
-    "The whole window is ε wide, so it ends at a distance of ε/2 from θ."
+    "The whole window is ε wide, so it ends at a distance of ε/2 from θ; a sample just at its end is outside."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
     h = (theta + side * eps * torch.cat([rng.uniform(3, low=0.52, high=0.98), rng.uniform(3, low=1.02, high=5)]))[None]
-    assert_close(gradients(jumprelu, h, theta, eps)[1], torch.zeros(6), **CLOSE)
-    assert_close(gradients(step, h, theta, eps)[1], torch.zeros(6), **CLOSE)
+    theta_8 = (8 * theta).round() / 8  # exact, and so is the edge of the window
+    for given in ((h, theta, eps), (theta_8[None] + side * 0.25, theta_8, 0.5)):
+        assert_close(gradients(jumprelu, *given)[1], torch.zeros(6), **CLOSE)
+        assert_close(gradients(step, *given)[1], torch.zeros(6), **CLOSE)
 
 
 def test_a_threshold_gathers_what_all_samples_near_it_say(jumprelu, step, rng):
