@@ -415,7 +415,9 @@ print(f"Farthest from the law: {100 * (measured / law - 1).abs().max():.1f}%")
 assert (measured / law - 1).abs().max() < 0.02  # 0.8 to 1.5% with four seeds: batches know p to 1%
 ys = {f"{what}, p = {p[i]:g}": y[:, i] for i in range(3) for what, y in [("law", law), ("measured", measured)]}
 picture = plots.line(lam, ys, title="A feature shrinks by λ/(2(1−p))", x_title="λ", y_title="a − f")
-picture.update_traces(mode="markers", selector=lambda trace: trace.name.startswith("measured"))
+for curve, dots in zip(picture.data[::2], picture.data[1::2]):
+    dots.update(mode="markers", marker_color=curve.line.color)
+picture
 
 # %% [markdown]
 # The dots lie on the lines. The amount grows with $\lambda$, no matter how strong the feature is, and is nearly twice

@@ -290,8 +290,8 @@ def batch_topk(h: Float[Tensor, "batch d_sae"], k: int, theta: float | None = No
     """BatchTopK of the pre-activations h: by their rank in the batch (theta None), or by a threshold (Bussmann et al.).
 
     Without theta: ReLU of the k · batch largest entries of the whole of h, 0 elsewhere; of all entries if there are
-    not more. Which of several equal entries at the edge are kept does not matter. With a theta ≥ 0: h where h > theta,
-    0 elsewhere; k plays no part. Gradients flow through what is kept.
+    not more. Of several equal entries at the edge only as many are kept as there is room for, no matter which. With a
+    theta ≥ 0: h where h > theta, 0 elsewhere; k plays no part. Gradients flow through what is kept.
 
     >>> h = torch.tensor([[5.0, 4.0, 3.0], [2.0, 1.0, -1.0]])
     >>> batch_topk(h, 1)
@@ -376,8 +376,7 @@ plots.line(levels, curves, title="In training the company decides, in use the to
 
 # %%
 shares = {name: torch.bincount(f.sum(dim=1).clamp_max(10), minlength=11) / len(f) for name, f in on.items()}
-axes = {"x_title": "latents on", "y_title": "share of tokens"}
-plots.bars(shares, [*range(10), "10+"], title="Each token takes what it needs", **axes)
+plots.bars(shares, [*range(10), "10+"], "Each token takes what it needs", "latents on", "share of tokens")
 
 # %% [markdown]
 # All spend the same, three latents a row; look at who gets them. TopK gives three to rows that expect half a feature.
@@ -404,6 +403,13 @@ def k_for_every_row(h, k, theta=None):
 def negatives_pass(h, k, theta=None):
     "Negative entries were kept where positive ones were too few. ReLU comes after the choice."
     return batch_topk(h, k, theta) if theta is not None else h * (batch_topk(h - h.min() + 1, k) > 0)
+
+
+# %% misconception="batch_topk"
+def all_at_the_edge_get_in(h, k, theta=None):
+    "Everything that equals the smallest kept entry was kept: where tokens repeat, more than k · batch. Keep by place."
+    kept = h.flatten().topk(min(k * len(h), h.numel())).values
+    return torch.where(h >= kept[-1] if theta is None else h > theta, h, 0.0).relu()
 
 
 # %% misconception="batch_topk"
@@ -465,11 +471,9 @@ def smallest_of_each_row(h, k):
 
 
 # %% alternative="batch_topk"
-def by_sorting_everything(h, k, theta=None):
-    if theta is None:
-        ranked = h.reshape(-1).sort(descending=True).values
-        theta = ranked[k * h.shape[0]].detach().clamp(min=0) if k * h.shape[0] < h.numel() else 0.0
-    return h * (h > theta)
+def by_place_in_the_order(h, k, theta=None):
+    place = h.detach().flatten().argsort(descending=True).argsort().view_as(h)
+    return h * (h > theta) if theta is not None else h.relu() * (place < k * len(h))
 
 
 # %% alternative="batch_topk"

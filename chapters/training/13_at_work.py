@@ -44,7 +44,7 @@ print(f"{len(x):,} activations of {x.shape[1]} numbers; {steps * batch / len(x):
 
 # %%
 ours = sae.BatchTopKSAE(x.shape[1], d_sae, k=k)
-history = sae.train(ours, batches, steps, lr=1e-3, progress=False, watch=plots.live())
+history = sae.train(ours, batches, steps, lr=1e-3, log_every=10, progress=False, watch=plots.live())
 
 # %%
 from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
@@ -69,7 +69,7 @@ trainer = SAETrainer(
     sae=theirs,
     data_provider=iter([batches(step) for step in range(steps)] * 2),
 )
-trainer.fit()
+theirs = trainer.fit()
 # %% [markdown]
 # ## One data set, two sets of figures
 #

@@ -69,8 +69,8 @@ def batch_topk(h: Float[Tensor, "batch d_sae"], k: int, theta: float | None = No
     """BatchTopK of the pre-activations h: by their rank in the batch (theta None), or by a threshold (Bussmann et al.).
 
     Without theta: ReLU of the k · batch largest entries of the whole of h, 0 elsewhere; of all entries if there are
-    not more. Which of several equal entries at the edge are kept does not matter. With a theta ≥ 0: h where h > theta,
-    0 elsewhere; k plays no part. Gradients flow through what is kept.
+    not more. Of several equal entries at the edge only as many are kept as there is room for, no matter which. With a
+    theta ≥ 0: h where h > theta, 0 elsewhere; k plays no part. Gradients flow through what is kept.
 
     >>> h = torch.tensor([[5.0, 4.0, 3.0], [2.0, 1.0, -1.0]])
     >>> batch_topk(h, 1)

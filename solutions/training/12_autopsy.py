@@ -94,7 +94,7 @@ def model_loss(
 ) -> Float[Tensor, ""]:
     """Mean of −log p in nats, p the probability that logits[b, t] gives to tokens[b, t + 1] (softmax over vocab).
 
-    The mean over all b, t at which mask[b, t + 1] is True: the token *predicted* counts. There is at least one.
+    The mean over all b, t at which mask[b, t + 1] is True (there is one): the token *predicted* counts. Always finite.
 
     >>> model_loss(torch.zeros(1, 2, 8), torch.tensor([[0, 5]]), torch.tensor([[False, True]]))  # ln 8
     tensor(2.0794)

@@ -1,5 +1,6 @@
 """Do the pictures show the numbers they were given, legibly, on any page and to any eyes?"""
 
+import base64
 import functools
 import json
 import math
@@ -319,28 +320,42 @@ def test_importing_the_pictures_imports_neither_plotly_nor_numpy():
 
 
 def test_live_curves_are_drawn_again_in_the_same_place_and_only_in_a_notebook(monkeypatch):
+    """What IPython really publishes: a picture that takes the place of the last one."""
+    import plotly.io as pio
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+
     from saelab.plots import _live
     from saelab.sae import History
 
-    shown = []
+    monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+    history, shell = History(), InteractiveShell.instance()
+    shell.display_pub = CapturingDisplayPublisher()
+    try:
+        for notebook, expected in ((False, []), (True, [4])):
+            draw = plots.live(["fvu"], every=2)
+            monkeypatch.setattr(_live, "_in_a_notebook", lambda notebook=notebook: notebook)
+            history.steps.clear()
+            history.curves.clear()
+            for step in range(5):
+                history.record(step, fvu=1 / (step + 1), l0=8.0)
+                draw(history)
+            shown = shell.display_pub.outputs
+            traces = [output["data"]["application/vnd.plotly.v1+json"]["data"][0] for output in shown]
+            curves = [np.frombuffer(base64.b64decode(trace["y"]["bdata"]), trace["y"]["dtype"]) for trace in traces]
+            assert [len(curve) for curve in curves] == expected
+    finally:
+        InteractiveShell.clear_instance()
+    assert curves[-1][-1] == 0.25
 
-    class Handle:
-        def update(self, figure):
-            shown.append(figure)
 
-    def display(figure, display_id):
-        shown.append(figure)
-        return Handle()
+def test_no_picture_offers_to_upload_itself(monkeypatch):
+    """The button would send what a student measured to a server: the notebook's renderers are told not to show it."""
+    import plotly.io as pio
 
-    monkeypatch.setattr("IPython.display.display", display)
-    history = History()
-    for notebook, expected in ((False, []), (True, [2, 4])):
-        draw = plots.live(["fvu"], every=2)
-        monkeypatch.setattr(_live, "_in_a_notebook", lambda notebook=notebook: notebook)
-        history.steps.clear()
-        history.curves.clear()
-        for step in range(5):
-            history.record(step, fvu=1 / (step + 1), l0=8.0)
-            draw(history)
-        assert [len(figure.data[0].x) for figure in shown] == expected
-    assert shown[-1].data[0].y[-1] == 0.25
+    from saelab.plots import _style
+
+    monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+    _style._quiet_buttons.cache_clear()
+    shown = plots.line([0, 1], {"loss": [2, 1]})._repr_mimebundle_(None, None)
+    assert shown["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False

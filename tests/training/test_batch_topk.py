@@ -26,9 +26,11 @@ def test_a_busy_row_takes_the_places_of_a_calm_one(batch_topk, rng):
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_the_average_row_has_k(batch_topk, rng, k):
-    "Count what is on: k for the average row, and what is on keeps its value."
+    "Count what is on: k for the average row, no more where entries are equal; and what is on keeps its value."
     h = rng.uniform(5, 9, low=0.1)
     assert_close(batch_topk(h, k), kept(h, k), **CLOSE)
+    equal = h.clamp_max(h.median())  # more than half of the entries
+    assert_close(batch_topk(equal, k).sum(), 5 * k * h.median(), **CLOSE)
 
 
 def test_a_negative_entry_is_never_on(batch_topk, rng):
@@ -51,7 +53,7 @@ def test_with_a_threshold_a_row_does_not_mind_its_neighbours(batch_topk, rng):
     h, theta = rng.normal(6, 10), rng.uniform(1, low=0.2, high=0.6).item()
     h[0] += 3.0
     for rows in (h, h[:1], h[3:5]):
-        expected = torch.stack([torch.stack([v if v > theta else 0 * v for v in row]) for row in rows])
+        expected = torch.stack([torch.stack([v if v > theta else torch.zeros(()) for v in row]) for row in rows])
         assert_close(batch_topk(rows, 1, theta), expected, **CLOSE)
 
 
@@ -93,9 +95,7 @@ def test_what_is_not_on_has_no_part_in_the_threshold(inference_threshold, rng):
     least = rng.uniform(2, low=0.2, high=0.4)
     h[:, 1, 2], h[:, 2, 4], h[0, 0, 0] = least, least * 3, 2.0
     got = inference_threshold(h, 3)
-    assert abs(got - least.mean().item()) < 1e-5, (
-        f"Smallest positive entries {least.tolist()}: expected their mean, got {got}."
-    )
+    assert abs(got - least.mean().item()) < 1e-5, f"Smallest above 0: {least.tolist()}. Expected their mean, got {got}."
 
 
 @pytest.mark.parametrize("batches, batch, d_sae, k", [(1, 1, 5, 1), (4, 1, 3, 2), (2, 7, 4, 5), (5, 3, 11, 2)])

@@ -52,9 +52,11 @@ def test_the_step_sends_no_gradient_to_h(step, rng):
 def test_one_sample_moves_its_threshold_by_the_height_of_the_jump_over_the_bandwidth(jumprelu, step, rng, side):
     "Within half a bandwidth, on either side: a higher θ means less output. The jump is θ high, the step 1."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
-    h = (theta + side * eps * rng.uniform(6, low=0.05, high=0.45))[None]
-    assert_close(gradients(jumprelu, h, theta, eps)[1], -theta / eps, **CLOSE)
-    assert_close(gradients(step, h, theta, eps)[1], torch.full((6,), -1 / eps), **CLOSE)
+    u = side * rng.uniform(6, low=0.05, high=0.45)
+    for t in (theta, 0.04 * eps * theta):  # the second so small that h below it may be negative
+        h = (t + eps * u)[None]
+        assert_close(gradients(jumprelu, h, t, eps)[1], -t / eps, **CLOSE)
+        assert_close(gradients(step, h, t, eps)[1], torch.full((6,), -1 / eps), **CLOSE)
 
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["below", "above"])

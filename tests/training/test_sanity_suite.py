@@ -36,7 +36,7 @@ def test_a_gain_and_a_bias_are_granted_and_what_is_left_is_not(explained, rng):
     rest = rng.normal(40, 7) * torch.arange(1, 8)
     rest = rest - rest.mean(0)
     rest = rest - (rest * r).sum() / r.square().sum() * r
-    for gain in (0.3, 4.0):
+    for gain in (0.3, 4.0, -1.0):
         x = gain * (f @ W_dec) + rest / rest.norm() * r.norm() + 3 * rng.normal(7)
         for given in ((x, f, W_dec), (x.double(), f.double(), W_dec.double())):
             score, expected = explained(*given), gain**2 / (gain**2 + 1)
@@ -105,8 +105,9 @@ def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity
 def test_shared_is_the_share_of_latents_with_a_partner_of_their_own(sanity_suite, rng):
     "Partners with a cosine of 0.9 or more, counted. Two rows that resemble one partner have only one between them."
     x, f, _, noise = problem(rng, d_in=15, d_sae=7)
-    Q, found = rng.rotation(15), rng.integer(1, 6)
-    c = torch.tensor([1.0, 0.95, 0.92, 0.98, 0.93, 0.96])[:, None].where(torch.arange(6)[:, None] < found, 0.8)
+    Q, found = rng.rotation(15), rng.integer(2, 6)
+    f[:, :2] = 0.0  # dead latents have rows like the others
+    c = torch.tensor([1.0, 0.92, 0.95, 0.98, 0.93, 0.96])[:, None].where(torch.arange(6)[:, None] < found, 0.88)
     other = torch.cat([Q[:6] * c + Q[6:12] * (1 - c**2).sqrt(), Q[12:13]]).roll(rng.integer(1, 6), 0)
     W_dec = torch.cat([Q[:6], 0.96 * Q[:1] + 0.28 * Q[13:14]]) * rng.uniform(7, 1, low=0.5, high=2.0)
     shared = sanity_suite(x, f, W_dec, other, noise)[2]

@@ -5,10 +5,14 @@ when they are first used, so that the command line answers without importing tor
 """
 
 import importlib
+import warnings
 
 __version__ = "0.1.0"
 _HOMES = {"check": "notebook", "hint": "notebook", "reference": "course", "lab": "labs"}
 __all__ = ["check", "hint", "lab", "reference", "plots", "models", "__version__"]
+
+# Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
+warnings.filterwarnings("ignore", "IProgress not found")
 
 
 def __getattr__(name: str):

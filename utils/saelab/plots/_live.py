@@ -8,28 +8,26 @@ from typing import Any
 from ._curves import line
 
 
-def live(names: Sequence[str] = ("fvu", "dead"), title: str = "Training", every: int = 4) -> Callable[[Any], None]:
-    """What `saelab.sae.train(…, watch=plots.live())` calls: it draws the curves `names` anew, in the same place.
+def live(names: Sequence[str] = ("fvu", "dead"), title: str = "Training", every: int = 1) -> Callable[[Any], None]:
+    """What `saelab.sae.train(…, progress=False, watch=plots.live())` calls: it draws the curves `names` in one place.
 
-    `every` draws at each so many calls. Outside a notebook it draws nothing. The curves come as an object with `steps`
-    [points] and `curves` {"name": [points]}, which `saelab.sae.History` is.
+    It draws at each `every`-th call, a tenth of a second each time, in place of all that the cell has shown; outside a
+    notebook nothing. The curves come as an object with `steps` [points] and `curves` {"name": [points]}, which
+    `saelab.sae.History` is.
     """
-    shown: list[Any] = []
     calls = 0
 
     def draw(history: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls % every or not _in_a_notebook():
+        if calls % every or len(history.steps) < 2 or not _in_a_notebook():
             return
-        from IPython.display import display
+        from IPython.display import clear_output, display
 
         ys = {name: history.curves[name] for name in names}
         figure = line(history.steps, ys, title=title, x_title="step", y_title=" · ".join(names))
-        if shown:
-            shown[0].update(figure)
-        else:
-            shown.append(display(figure, display_id=True))
+        clear_output(wait=True)  # JupyterLab's Plotly doesn't draw anew what `update_display` changes
+        display(figure)
 
     return draw
 

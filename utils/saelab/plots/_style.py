@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -160,6 +161,7 @@ def canvas(
     """
     from plotly.subplots import make_subplots
 
+    _quiet_buttons()
     room = WIDEST - LEFT - right
     rows = math.ceil(len(titles) / max(1, min(MOST_COLUMNS, int((room + COLUMN_GAP) / (narrowest + COLUMN_GAP)))))
     columns = math.ceil(len(titles) / rows)
@@ -199,6 +201,17 @@ def canvas(
         showlegend=bool(legend),
     )
     return fig, cells
+
+
+@functools.cache
+def _quiet_buttons() -> None:
+    """Plotly's buttons: no logo, and none that uploads the picture with its data."""
+    import plotly.io as pio
+
+    for name in filter(None, pio.renderers.default.split("+")):
+        config = getattr(pio.renderers[name], "config", None)
+        if isinstance(config, dict):
+            config |= {"displaylogo": False, "showSendToCloud": False}
 
 
 def _theme() -> go.layout.Template:

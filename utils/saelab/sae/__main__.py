@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, distributed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from saelab import sae as S
 from saelab.files import write_atomically

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from . import parallel
 from .architectures import SAE, JumpReLUSAE, Loss, squared_error
@@ -95,8 +96,9 @@ def train(
 
     sae.train()
     loss_of = parallel.averaging(sae)
-    quiet = not (progress and parallel.is_first())
-    for step in tqdm(range(start, steps), initial=start, total=steps, disable=quiet, leave=False):
+    quiet, out = not (progress and parallel.is_first()), sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    bar = {"initial": start, "total": steps, "disable": quiet, "leave": False, "file": out}  # Jupyter's stderr is red
+    for step in tqdm(range(start, steps), **bar):
         x, y = _pair(batches(step))
         x, y = (x * scale[0],) * 2 if y is x else (x * scale[0], y * scale[1])
         for group in optimiser.param_groups:
