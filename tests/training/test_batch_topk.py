@@ -75,7 +75,7 @@ def test_what_is_kept_passes_the_gradient_on(batch_topk, rng, theta):
     "The slope is 1 where a latent is on and 0 elsewhere, in training and in use. A tensor made anew has none."
     h, weights = rng.normal(4, 8), rng.normal(4, 8)
     on = (kept(h, 2) if theta is None else torch.where(h > theta, h, 0.0)) > 0
-    assert_close(gradients(lambda h: batch_topk(h, 2, theta), h, weights=weights)[0], weights * on, **CLOSE)
+    assert_close(gradients(batch_topk, h, 2, theta, weights=weights)[0], weights * on, **CLOSE)
 
 
 def test_the_threshold_is_the_mean_of_what_just_gets_in(inference_threshold, rng):

@@ -4,7 +4,6 @@
 # %% exercise="double"
 # <wire>
 
-
 for _ in range(100):
     say({"d": [["nonce", {"v": "0" * 16}], ["signatures", {"d": []}], ["value", {"v": True}]]})
 

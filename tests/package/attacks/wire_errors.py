@@ -4,7 +4,6 @@
 # %% exercise="double"
 # <wire>
 
-
 from saelab import worker
 
 kinds = iter(["Gone", "BaseException", "SystemExit", "__import__", "exec", "UnicodeDecodeError", "OSError"] * 99)

@@ -4,7 +4,6 @@
 # %% exercise="double"
 # <wire>
 
-
 from saelab import worker
 from saelab.wire import Handle
 

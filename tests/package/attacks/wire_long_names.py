@@ -4,7 +4,6 @@
 # %% exercise="double"
 # <wire>
 
-
 names = [{"l": [{"v": chr(97 + i) * 10**6}, {"v": 1}, {"v": False}]} for i in range(3)]
 say({"d": [["nonce", number()], ["signatures", {"d": [["double", {"l": names}]]}]]})
 time.sleep(1000)

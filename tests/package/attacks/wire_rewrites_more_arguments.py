@@ -4,7 +4,6 @@
 # %% exercise="double"
 # <wire>
 
-
 from saelab import worker
 
 honest = worker.Worker._call
