@@ -2,7 +2,8 @@
 
 The third door: checks call `RemoteParts` like functions. Arguments and results travel as data;
 gradients, in-place changes of arguments, exceptions and objects (by handle) come through, so a check
-never knows. The process is not a jail yet, but nothing of the student's runs or is unpickled here.
+never knows. Nothing of the student's runs or is unpickled here. A separate process is no jail; a child of
+the grader's warm process is in one.
 """
 
 import builtins
