@@ -363,3 +363,20 @@ def test_a_descriptor_that_comes_with_a_later_message_is_kept_for_it():
     for descriptor in control.descriptors:
         os.close(descriptor)
     ours.close(), theirs.close()
+
+
+def test_who_killed_a_child_is_told_however_soon_it_is_asked():
+    "Its socket closes some time before its end can be seen; in between it must not be taken for stopped by the grader."
+    with contextlib.closing(Warm([], False, [], SMALL)) as warm:
+        for _ in range(15):
+            child = warm.child(20)
+            inside = family(warm.pid)[-1]  # behind the one that waits and the warm process
+            os.kill(inside, signal.SIGKILL)
+            with pytest.raises(Gone):
+                child.ask(do="reseed", number=1)
+            child.close()
+            assert child.ended == "killed"
+        child = warm.child(20)
+        child.ask(do="reseed", number=1)
+        child.close()
+        assert child.ended == "stopped"

@@ -67,6 +67,8 @@ def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
 def grade(entries: list[Entry], out: Path, settings: Settings, jobs: int) -> dict[str, bool]:
     """Grade what has no current record; returns the layers of the jail. Raises CohortError, KeyboardInterrupt."""
     (out / RECORDS).mkdir(parents=True, exist_ok=True)
+    for half_written in (out / RECORDS).glob(".*.json.*"):  # by a grader that was killed
+        half_written.unlink()
     todo = [i for i, entry in enumerate(entries) if not is_current(out, entry, settings)]
     if not todo:
         return {}
@@ -136,7 +138,7 @@ class _Office:
             raise CohortError(message["refused"])
         done = desk.ready
         if not desk.ready:
-            self.layers, desk.ready = message["layers"], True
+            self.layers, desk.ready, self.failed_starts = message["layers"], True, 0
         elif "failed" in message:
             assert desk.at is not None
             self.put_aside(desk.at, f"The grader itself failed here ({message['failed']}).")
