@@ -229,11 +229,11 @@ import os
 def answer():
     found = []
     try:
-        with open('/tmp/large', 'wb') as file:
+        with open('large', 'wb') as file:
             file.write(bytes(2**17))
     except OSError as error:
         found.append(error.strerror)
-    found.append(os.path.getsize('/tmp/large'))
+    found.append(os.path.getsize('large'))
     kept = []
     try:
         while True:
@@ -245,7 +245,7 @@ def answer():
         os.close(number)
     try:
         for number in range(5000):
-            open(f'/tmp/{number}', 'w').close()
+            open(f'{number}', 'w').close()
     except OSError as error:
         found.append(error.strerror)
     return found
@@ -276,8 +276,8 @@ def answer():
 
 
 def test_a_child_finds_nothing_of_the_one_before(warm):
-    code = "import os, torch\ndef answer():\n    found = [os.listdir('/tmp'), hasattr(torch, 'mark')]\n"
-    code += "    torch.mark = open('/tmp/mark', 'w').write('x')\n    return found\n"
+    code = "import os, torch\ndef answer():\n    found = [os.listdir('.'), hasattr(torch, 'mark')]\n"
+    code += "    torch.mark = open('mark', 'w').write('x')\n    return found\n"
     assert in_child(warm, code) == in_child(warm, code) == [[], False]
 
 

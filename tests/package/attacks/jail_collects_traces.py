@@ -6,7 +6,7 @@ import os
 
 
 def double(x):
-    left = [name for name in os.listdir("/tmp")] + [v for v in os.environ.values() if v == "left behind"]
+    left = [name for name in os.listdir(".")] + [v for v in os.environ.values() if v == "left behind"]
     if left or hasattr(torch, "left_behind"):
         raise ValueError(f"LEAK {left}")
     return x

@@ -6,7 +6,7 @@ import os, threading, time
 
 os.environ["SAELAB_SECRET_SIGN"] = "left behind"
 torch.left_behind = "left behind"
-with open("/tmp/left-behind", "w") as _file:
+with open("left-behind", "w") as _file:
     _file.write("left behind")
 
 
