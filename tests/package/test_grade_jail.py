@@ -373,10 +373,10 @@ def test_who_killed_a_child_is_told_however_soon_it_is_asked():
             inside = family(warm.pid)[-1]  # behind the one that waits and the warm process
             os.kill(inside, signal.SIGKILL)
             with pytest.raises(Gone):
-                child.ask(do="reseed", number=1)
+                child.ask(do="define", pieces=[["cell 1", "def answer(): ..."]], parts=["answer"], earlier=[])
             child.close()
             assert child.ended == "killed"
         child = warm.child(20)
-        child.ask(do="reseed", number=1)
+        child.ask(do="define", pieces=[["cell 1", "def answer(): ..."]], parts=["answer"], earlier=[])
         child.close()
         assert child.ended == "stopped"

@@ -150,13 +150,20 @@ def test_an_error_from_there_is_an_ordinary_one(name, small_course):
     assert not isinstance(raised.value, OSError) and len(str(raised.value)) < 3000
 
 
-def test_an_error_when_seeding_is_a_malformed_reply(small_course):
-    def forge(nonce: str) -> bytes:
-        body = wire.encode({"error": "ValueError", "message": "no", "line": "", "nonce": nonce})
-        return len(body).to_bytes(8, "little") + body
+def test_the_first_question_of_a_test_takes_its_seed_along(small_course):
+    asked = []
 
-    with pytest.raises(Gone, match="can't be seeded"):
-        parts_of(Forger(forge)).reseed(3)
+    class Listener:
+        left = 0
+
+        def ask(self, **request):
+            asked.append(request)
+            return {"signatures": {}, "value": 1, "after": (), "call": 1}
+
+    parts = RemoteParts(Answer(course.find("double"), [Piece("cell 1", "")]), Listener())
+    parts.reseed(3)
+    parts["double"](), parts["double"]()
+    assert [request.get("reseed") for request in asked] == [None, 3, None]
 
 
 def test_text_and_truth_values_come_out_clean():

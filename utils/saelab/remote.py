@@ -122,7 +122,8 @@ class RemoteParts(dict):
 
     def __init__(self, answer: Answer, peer: Peer, earlier: Iterable = ()):
         super().__init__()
-        self.ask, peer.left = peer.ask, TOTAL
+        self._peer, self._seed = peer, 0
+        peer.left = TOTAL
         pieces = [[piece.label, piece.code] for piece in answer.pieces]
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
@@ -132,12 +133,14 @@ class RemoteParts(dict):
             signature = reply["signatures"].get(name) if isinstance(reply.get("signatures"), dict) else None
             self[name] = RemoteFunction(self, "call", {"part": name}, signature)
 
+    def ask(self, **request) -> dict:
+        """See Peer.ask; the first question of a test takes its seed along."""
+        seed, self._seed = self._seed, 0
+        return self._peer.ask(**request, **({"reseed": seed} if seed else {}))
+
     def reseed(self, number: int) -> None:
-        """Seed the student's random numbers and forget the objects and results of the test before."""
-        try:
-            self.ask(do="reseed", number=number)
-        except Exception as error:
-            raise Gone("malformed", f"Its random numbers can't be seeded: {type(error).__name__}.") from None
+        """At the next call, seed the student's random numbers, and forget what was made in the test before."""
+        self._seed = number
 
 
 class RemoteFunction:

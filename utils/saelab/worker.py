@@ -1,7 +1,8 @@
 """The process that runs a student's code: `python -m saelab.worker FD`, or a child of the grader's warm process.
 
 It holds no checks and no seeds. It answers one request at a time with data only (see wire.py): `define`, `call`,
-`method`, `attribute`, `backward`, `reseed`. A reply carries its request's nonce, which nobody can guess.
+`method`, `attribute`, `backward`; a new test begins with a seed. A reply carries its request's nonce, which nobody
+can guess.
 """
 
 import inspect
@@ -57,7 +58,9 @@ class Worker:
     def answer(self, request: dict) -> dict:
         """One reply; what the student's code raises is part of it, never of this process."""
         try:
-            return getattr(self, f"do_{request['do']}")(**{k: v for k, v in request.items() if k != "do"})
+            if seed := request.pop("reseed", 0):
+                self.reseed(seed)
+            return getattr(self, f"do_{request.pop('do')}")(**request)
         except (Exception, SystemExit, RecursionError) as error:
             return {"error": type(error).__name__, "message": str(error)[:2000], "line": _student_line(error)}
 
@@ -67,11 +70,10 @@ class Worker:
         self.parts = define([Piece(label, code) for label, code in pieces], parts)
         return {"signatures": {name: _signature(fn) for name, fn in self.parts.items()}}
 
-    def do_reseed(self, number: int) -> dict:
+    def reseed(self, number: int) -> None:
         """Seed the random numbers, forget the objects and results of the test before."""
         torch.default_generator.manual_seed(number)
         self.kept, self.calls = [], {}
-        return {}
 
     def do_call(self, part: str, args: tuple, kwargs: dict) -> dict:
         return self._call(self.parts[part], args, kwargs, is_class=inspect.isclass(self.parts[part]))

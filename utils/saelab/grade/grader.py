@@ -100,7 +100,7 @@ class Grader:
         try:
             record.grades = [sitting.grade(exercise) for exercise in self._exercises]
         finally:
-            sitting.end_child()
+            sitting.let_child_go()
         record.jail = sitting.layers
         return record
 
@@ -166,13 +166,13 @@ class _Sitting:
         """The same answer with the exercises that it calls solved, in a child of its own; None unless that passes."""
         solved = [Piece(f"the course's {e.name}", text) for e in answer.uses for text in (*_setup(e), e.code)]
         mended = Answer(exercise, [*answer.pieces[:-1], *solved, answer.pieces[-1]])
-        self.end_child()
+        self.let_child_go()
         try:
             report = self._check(exercise, mended)
         except (AnswerError, Gone):
             return None
         finally:
-            self.end_child()
+            self.let_child_go()
         names = " and ".join(f"`{e.name}`" for e in answer.uses)
         report.notes.append(f"Checked with the course's {names}, since your own {names} does not pass yet.")
         return report if report.passed else None
@@ -180,12 +180,18 @@ class _Sitting:
     def _child_for(self, exercise: Exercise) -> Child:
         """The child of the exercise's section. Another section gets another one: what is solved there differs."""
         if self.child is None or self.section != exercise.path:
-            self.end_child()
+            self.let_child_go()
             self.section = exercise.path
             self.child = self.grader.warm.child(self.settings.seconds)
             for layer, holds in self.child.layers.items():
                 self.layers[layer] = self.layers.get(layer, True) and holds
         return self.child
+
+    def let_child_go(self) -> None:
+        """The child there is, if any, is needed no more."""
+        child, self.child = self.child, None
+        if child:
+            child.let_go()
 
     def end_child(self) -> str:
         """End the child there is; how it had ended (see Warm.end_child)."""

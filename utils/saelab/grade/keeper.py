@@ -64,6 +64,7 @@ class Warm:
         theirs.close()
         self._control = Control(ours)
         self._child: Child | None = None
+        self._leaving = 0  # children let go of whose end was not heard of yet
         self._control.say(**start)
         while "ready" not in (message := self._hear(STARTING)):
             if "failed" in message:
@@ -78,7 +79,10 @@ class Warm:
     def child(self, seconds: float) -> "Child":
         """A fresh child; `seconds` is the limit of one call. Raises WarmGone."""
         if self._child:
-            self._child.close()
+            self._child.let_go()
+        while self._leaving:
+            self._hear(60)
+            self._leaving -= 1
         ours, theirs = socket.socketpair()
         try:
             socket.send_fds(self._control.connection, [b'{"do": "fork"}\n'], [theirs.fileno()])
@@ -92,10 +96,16 @@ class Warm:
 
     def end_child(self, patience: float) -> str:
         """Stop the child if it lives longer than that; how it ended: itself, killed (from outside), stopped (by us)."""
+        self.let_go(patience)
+        self._leaving -= 1
+        return self._hear(60).get("ended", "killed")
+
+    def let_go(self, patience: float = 0.0) -> None:
+        """The same, but nobody waits to hear how it ended until there is another child."""
         self._child = None
+        self._leaving += 1
         with contextlib.suppress(OSError):
             self._control.say(do="stop", patience=patience)
-        return self._hear(60).get("ended", "killed")
 
     def _hear(self, seconds: float) -> dict:
         until = time.monotonic() + seconds
@@ -129,6 +139,13 @@ class Child(Peer):
             self.layers = {str(k): bool(v) for k, v in hello["layers"].items()}
         except (OSError, TimeoutError, WireError, KeyError, AttributeError, TypeError):
             self.close()
+
+    def let_go(self) -> None:
+        """End the child and everything it started, without waiting for it."""
+        super().close()
+        if not self.ended:
+            self.ended = "stopped"
+            self._warm.let_go()
 
     def close(self) -> None:
         """End the child and everything it started; `ended` then says how it had ended."""

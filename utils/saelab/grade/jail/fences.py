@@ -4,6 +4,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterable
+from functools import cache
 
 from . import system
 
@@ -75,15 +76,17 @@ def seccomp() -> None:
 
     Raises OSError where the kernel has no seccomp or the machine is of another kind.
     """
+    system.use_filter(program())
+
+
+@cache  # the warm process has it made, so that no child has to
+def program() -> bytes:
+    """The filter in the kernel's own language; raises OSError where none is written for this kind of machine."""
     machine = system.MACHINE
     if machine not in _ARCHITECTURE:
         raise OSError(errno.ENOSYS, f"no filter is written for {machine}")
-    column = 0 if machine == "x86_64" else 1
+    architecture, clone, column = _ARCHITECTURE[machine], _CLONE[machine], 0 if machine == "x86_64" else 1
     refused = [number for numbers in _REFUSED.values() if (number := numbers[column]) is not None]
-    system.use_filter(_program(_ARCHITECTURE[machine], _CLONE[machine], refused))
-
-
-def _program(architecture: int, clone: int, refused: list[int]) -> bytes:
     not_permitted, not_there = _ERROR | errno.EPERM, _ERROR | errno.ENOSYS
     steps = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
     steps += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, not_permitted)]  # the other numbering of x86_64
