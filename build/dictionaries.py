@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,18 +30,17 @@ from saelab.world import World
 LAYERS, LENGTH = 4, 128
 D_SAE, K, K_WORDS = 1024, 8, 5
 BATCH, STEPS, DEAD_AFTER = 1024, 6000, 400  # many small steps find far more factors than few large ones
+RESAMPLE = 100  # steps after which latents that were silent start again, where many would die otherwise
 COMPARED = "blocks.2.hook_resid_pre"  # the site where six architectures and five seeds are compared
 STORED = "blocks.1.hook_resid_post"  # its other name: what leaves layer 1 enters layer 2
 WORDS, NEXT = "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid"  # before and after the first attention
-
-fit = partial(S.train, bf16=True, progress=False, dead_after=DEAD_AFTER)
 
 
 @dataclass
 class Job:
     """One dictionary: where its files go (below OUT), what is trained, on which activations of which model.
 
-    `from_data` starts it at activations (`saelab.sae.start_from`).
+    `from_data` starts it at activations (`saelab.sae.start_from`), `resample` starts dead latents again.
     """
 
     folder: str
@@ -52,6 +50,7 @@ class Job:
     seed: int = 0
     lr: float = 1e-3
     from_data: bool = False
+    resample: bool = False
     more: dict = field(default_factory=dict)
 
     @property
@@ -75,8 +74,8 @@ def jobs() -> list[Job]:
         ends = (f"blocks.{layer}.mlp.hook_in", f"blocks.{layer}.hook_mlp_out")
         place = f"transcoders/blocks.{layer}.mlp"
         todo += [
-            Job(f"{place}/transcoder", S.Transcoder, ends, more=k),
-            Job(f"{place}/skip_transcoder", S.SkipTranscoder, ends, more=k),
+            Job(f"{place}/transcoder", S.Transcoder, ends, resample=True, more=k),
+            Job(f"{place}/skip_transcoder", S.SkipTranscoder, ends, resample=True, more=k),
         ]
     at = f"dictionaries/{STORED}"
     todo += [
@@ -159,6 +158,12 @@ class Activations:
         return xs[0] if len(xs) == 1 else (xs[0], xs[1])
 
 
+def fit(job: Job, dictionary: S.SAE, batches: Activations, **more) -> S.History:
+    """Train a job's dictionary, or one for trial."""
+    dead = {"dead_after": RESAMPLE, "resample_every": RESAMPLE} if job.resample else {"dead_after": DEAD_AFTER}
+    return S.train(dictionary, batches, bf16=True, progress=False, **dead, **more)
+
+
 def l0_of(dictionary: S.SAE, batches: Activations) -> float:
     """Latents a token, on activations that are not those of the last steps."""
     with torch.no_grad():
@@ -172,7 +177,7 @@ def penalty_for(job: Job, batches: Activations) -> dict:
     value = 0.3
     for _ in range(5):
         trial = job.make(128, D_SAE, **{name: value})
-        fit(trial, batches, steps=STEPS // 4, lr=job.lr)
+        fit(job, trial, batches, steps=STEPS // 4, lr=job.lr)
         tried.append((value, max(l0_of(trial, batches), 0.1)))
         if abs(tried[-1][1] - K) < 0.05 * K:
             break
@@ -194,7 +199,7 @@ def match_l0(dictionary: S.SAE, job: Job, batches: Activations, history: S.Histo
             return
         dictionary.config[name] = getattr(dictionary, name) * (l0 / K) ** 0.7
         setattr(dictionary, name, dictionary.config[name])
-        more = fit(dictionary, batches, steps=STEPS // 4, lr=job.lr / 2)
+        more = fit(job, dictionary, batches, steps=STEPS // 4, lr=job.lr / 2)
         done = history.steps[-1] + 1
         history.steps += [done + step for step in more.steps]
         for key, curve in more.curves.items():
@@ -220,7 +225,7 @@ def run(job: Job, work: Path, out: Path) -> None:
     if job.from_data:
         S.start_from(dictionary, torch.cat([batches(i) for i in range(40)]), seed=job.seed)
     checkpoint = work / f"{job.name}.checkpoint.safetensors"
-    history = fit(dictionary, batches, steps=STEPS, lr=job.lr, checkpoint=checkpoint)
+    history = fit(job, dictionary, batches, steps=STEPS, lr=job.lr, checkpoint=checkpoint)
     if to_match:
         match_l0(dictionary, job, batches, history)
     if isinstance(dictionary, S.BatchTopKSAE):
@@ -228,7 +233,7 @@ def run(job: Job, work: Path, out: Path) -> None:
         S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
     S.save(dictionary, folder, dtype=torch.float16)
     facts = {"seed": job.seed, "steps": history.steps[-1] + 1, "lr": job.lr, "batch": BATCH}
-    facts |= {key: dictionary.config[key] for key in more}
+    facts |= {key: dictionary.config[key] for key in more} | ({"resample_every": RESAMPLE} if job.resample else {})
     facts["seconds"] = round(time.monotonic() - start)
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
     write_atomically(folder / "history.json", json.dumps(record))

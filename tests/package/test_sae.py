@@ -22,7 +22,9 @@ from saelab.sae import (
     start_from,
     train,
 )
+from saelab.sae.resampling import resample
 from saelab.sae.topk import batch_threshold, nth_largest
+from saelab.scores import quality
 
 ROTATION = torch.linalg.qr(torch.randn(10, 10, generator=torch.Generator().manual_seed(3))).Q
 
@@ -221,7 +223,7 @@ def test_matryoshka_adds_up_the_errors_of_its_prefixes():
 
 @pytest.mark.parametrize("kind", ["jumprelu", "matryoshka", "skip"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(kind, tmp_path):
-    options = dict(steps=60, progress=False, log_every=7, dead_after=5)
+    options = dict(steps=60, progress=False, log_every=7, dead_after=5, resample_every=11)
     undisturbed, batches = all_kinds()[kind]
     whole = train(undisturbed, batches, **options)
 
@@ -409,3 +411,87 @@ def test_a_start_at_activations_takes_rare_ones_too_and_leaves_nothing_dead():
 def test_a_start_at_too_few_activations_is_told():
     with pytest.raises(ValueError, match=r"at least d_sae = 40 activations \[n, 10\]"):
         start_from(TopKSAE(10, 40, k=1), words(39))
+
+
+# dead latents start again
+
+
+def with_dead_latents(kind: str):
+    """A dictionary after a step of Adam, latents 3 and 20 to start again; x [512, d_in], and small errors there."""
+    sae, batches = all_kinds()[kind]
+    batch = batches(0)
+    x, y = batch if isinstance(batch, tuple) else (batch, batch)
+    optimiser = torch.optim.Adam(sae.parameters())
+    sae.loss(x, y).total.backward()
+    optimiser.step()
+    error = 0.01 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    return sae, optimiser, torch.isin(torch.arange(32), torch.tensor([3, 20])), x, error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dead_latent_starts_at_an_input_as_large_as_the_error_there(kind):
+    sae, optimiser, dead, x, error = with_dead_latents(kind)
+    resample(sae, optimiser, dead, x, error, seed=0)
+    directions, errors = F.normalize((x - x.mean(0)).flatten(1), dim=1), error.flatten(1)
+    for i in (3, 20):
+        at = int((F.normalize(errors, dim=1) @ sae.W_dec[i].detach()).argmax())
+        torch.testing.assert_close(sae.W_dec[i].detach(), F.normalize(errors[at], dim=0))
+        torch.testing.assert_close(sae.W_enc[:, i].detach(), directions[at])
+        amount = sae.hidden(x[at : at + 1])[0, i]  # what BatchTopK compares with the rest of the batch
+        if kind in ("standard", "gated", "jumprelu"):
+            amount = sae.encode(x[at : at + 1])[0, i]
+        torch.testing.assert_close(amount.detach(), errors[at].norm())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_dead_latents_change_and_adam_forgets_only_them(kind):
+    sae, optimiser, dead, x, error = with_dead_latents(kind)
+    before = copy.deepcopy((sae.state_dict(), optimiser.state_dict()["state"]))
+    resample(sae, optimiser, dead, x, error, seed=0)
+    for i, (name, parameter) in enumerate(sae.named_parameters()):
+        memory, memory_before = optimiser.state[parameter]["exp_avg_sq"], before[1][i]["exp_avg_sq"]
+        if name in ("b_dec", "W_skip"):
+            assert torch.equal(parameter, before[0][name]) and torch.equal(memory, memory_before), name
+            continue
+        live, axis = (~dead).nonzero()[:, 0], int(name == "W_enc")
+        for now, then in ((parameter, before[0][name]), (memory, memory_before)):
+            assert torch.equal(now.index_select(axis, live), then.index_select(axis, live)), name
+        assert not memory.index_select(axis, dead.nonzero()[:, 0]).any(), name
+
+
+def test_badly_reconstructed_inputs_are_drawn():
+    sae, optimiser, dead, x, error = with_dead_latents("topk")
+    well = torch.arange(512) % 4 > 0
+    resample(sae, optimiser, dead, x, error * torch.where(well, 1e-4, 1.0)[:, None], seed=0)
+    assert not well[(F.normalize(error, dim=1) @ sae.W_dec[dead].T).argmax(0)].any()
+
+
+def test_no_two_start_at_inputs_where_one_would_do():
+    """Inputs of 40 kinds, an error for each kind: it is mended once, and what is left stays dead."""
+    x, sae = words(4000), JumpReLUSAE(10, 64)
+    kind = x.round(decimals=3).unique(dim=0, return_inverse=True)[1]
+    error = 0.1 * F.normalize(torch.randn(40, 10, generator=torch.Generator().manual_seed(0)), dim=1)[kind]
+    optimiser = torch.optim.Adam(sae.parameters())
+    sae.loss(x).total.backward()
+    optimiser.step()
+    before = sae.W_dec.detach().clone()
+    started = resample(sae, optimiser, torch.ones(64, dtype=torch.bool), x, error, seed=0)
+    assert kind.max() == 39 and started.tolist() == list(range(40))
+    assert (sae.W_dec != before).any(1).nonzero()[:, 0].tolist() == list(range(40))
+
+
+def test_where_nothing_is_dead_nothing_changes():
+    sae, optimiser, dead, x, error = with_dead_latents("jumprelu")
+    before = copy.deepcopy(sae.state_dict())
+    assert not len(resample(sae, optimiser, dead & False, x, error, seed=0))
+    assert all(torch.equal(value, before[name]) for name, value in sae.state_dict().items())
+
+
+def test_resampling_leaves_few_dead_and_reconstructs_better():
+    found = {}
+    for every in (None, 20):
+        sae = JumpReLUSAE(10, 64, l0=1.0)
+        train(sae, lambda step: words(512, step), 300, lr=1e-2, progress=False, dead_after=10, resample_every=every)
+        found[every] = quality(sae, words(4000, seed=999))
+    assert found[20].dead < 0.1 < 0.3 < found[None].dead
+    assert found[20].fvu < 0.2 * found[None].fvu

@@ -33,9 +33,8 @@ def rows(step: int) -> torch.Tensor:
 
 def train(name: str, rank: int = 0, many: int = 1) -> tuple[S.SAE, S.History]:
     sae = MAKE[name]()
-    history = S.train(
-        sae, lambda step: rows(step).chunk(many)[rank], STEPS, dead_after=5, log_every=20, progress=False
-    )  # fmt: skip
+    options = {"dead_after": 5, "resample_every": 11, "log_every": 20, "progress": False}
+    history = S.train(sae, lambda step: rows(step).chunk(many)[rank], STEPS, **options)
     return sae, history
 
 

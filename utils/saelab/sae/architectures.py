@@ -42,6 +42,8 @@ class SAE(nn.Module):
     b_enc: nn.Parameter
     b_dec: nn.Parameter
     scaled_with_x: tuple[str, ...] = ("b_enc", "b_dec")  # what must grow with the activations, besides f itself
+    biases: tuple[str, ...] = ("b_enc",)
+    of_latents: tuple[str, ...] = ("W_enc", "W_dec", "b_enc")  # parameters of which each latent has a part of its own
 
     def __init__(
         self, d_in: int, d_sae: int, *, d_out: int | None = None, seed: int = 0, metadata: dict | None = None, **more
@@ -92,6 +94,15 @@ class SAE(nn.Module):
     def start_at(self, x: Tensor, y: Tensor) -> None:
         """Set b_dec to the mean of a first batch, so that the dictionary need not learn it."""
         self.b_dec.copy_(y.mean(0).flatten())
+
+    @torch.no_grad()
+    def set_biases(self, rows: Tensor, x: Tensor, size: Tensor) -> None:
+        """Let latent rows[i] be size[i] at x[i], the activations x [n, d_in]."""
+        for name in self.biases:
+            getattr(self, name)[rows] = 0.0
+        bias = size - self.hidden(x).gather(1, rows[:, None])[:, 0]
+        for name in self.biases:
+            getattr(self, name)[rows] = bias
 
     @torch.no_grad()
     def rescale(self, s: float, s_out: float | None = None) -> None:
@@ -146,6 +157,8 @@ class GatedSAE(SAE):
     """
 
     scaled_with_x = ("b_gate", "b_mag", "b_dec")
+    biases = ("b_gate", "b_mag")
+    of_latents = ("W_enc", "W_dec", "b_gate", "b_mag", "r_mag")
 
     def __init__(self, d_in: int, d_sae: int, l1: float = 1.0, **more):
         super().__init__(d_in, d_sae, l1=l1, **more)
@@ -171,6 +184,12 @@ class GatedSAE(SAE):
         terms = {"mse": squared_error(x, x_hat), "l1": warm * self.l1 * penalty, "gate": squared_error(x, by_gate)}
         return Loss(terms, f, x_hat)
 
+    @torch.no_grad()
+    def set_biases(self, rows: Tensor, x: Tensor, size: Tensor) -> None:
+        """Let latent rows[i] be size[i] at x[i], and both its paths the same."""
+        super().set_biases(rows, x, size)
+        self.r_mag[rows] = 0.0
+
 
 class JumpReLUSAE(SAE):
     """Each latent has a threshold θ of its own, trained with an L0 penalty by straight-through gradients.
@@ -189,6 +208,7 @@ class JumpReLUSAE(SAE):
     """
 
     scaled_with_x = ("b_enc", "b_dec", "threshold")
+    of_latents = ("W_enc", "W_dec", "b_enc", "threshold")
 
     def __init__(self, d_in: int, d_sae: int, l0: float = 1.0, bandwidth: float = 0.5, threshold: float = 1.0, **more):
         super().__init__(d_in, d_sae, l0=l0, bandwidth=bandwidth, **more)
@@ -202,6 +222,12 @@ class JumpReLUSAE(SAE):
         f, on = Jump.apply(self.hidden(x), self.threshold, self.bandwidth)
         x_hat = self.decode(f)
         return Loss({"mse": squared_error(x, x_hat), "l0": warm * self.l0 * on.sum() / len(x)}, f, x_hat)
+
+    @torch.no_grad()
+    def set_biases(self, rows: Tensor, x: Tensor, size: Tensor) -> None:
+        """Let latent rows[i] be size[i] at x[i], twice its threshold."""
+        super().set_biases(rows, x, size)
+        self.threshold[rows] = size / 2
 
 
 class Jump(torch.autograd.Function):

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from . import parallel
 from .architectures import SAE, JumpReLUSAE, Loss, squared_error
+from .resampling import resample
 from .topk import BatchTopKSAE, batch_threshold
 
 Batch = Tensor | tuple[Tensor, Tensor]
@@ -50,6 +51,7 @@ def train(
     normalise: bool = True,
     bf16: bool = False,
     dead_after: int = 100,
+    resample_every: int | None = None,
     log_every: int = 50,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 500,
@@ -70,6 +72,9 @@ def train(
     it is. `bf16` runs the large matrix products in bfloat16. `watch` is called with the curves whenever something was
     recorded (`saelab.plots.live` draws them).
 
+    Latents silent for `dead_after` steps are dead, and AuxK's to wake where the dictionary has it. With
+    `resample_every` those dead after so many steps start again each time, but for the last twentieth (`resample`).
+
     Under `torchrun`, with a process group, every process calls this with its own rows of each batch, equally many; all
     end with the same dictionary, and with that of a single process up to rounding (see `parallel`).
     """
@@ -80,7 +85,7 @@ def train(
     silent = torch.zeros(sae.d_sae, dtype=torch.int32, device=sae.W_dec.device)  # steps since each latent was on
     history, scale = History(), (1.0, 1.0)
     run = {"architecture": type(sae).__name__, **sae.config, "steps": steps, "lr": lr, "warmup": warmup, "bf16": bf16}
-    run |= {"normalise": normalise, "dead_after": dead_after, "log_every": log_every}
+    run |= {"normalise": normalise, "dead_after": dead_after, "resample_every": resample_every, "log_every": log_every}
     path = Path(checkpoint) if checkpoint else None
     start = 0
     if path and path.exists():
@@ -116,6 +121,9 @@ def train(
                 history.record(step, **_numbers(loss, y), dead=dead)
                 if watch and parallel.is_first():
                     watch(history)
+            if resample_every and (step + 1) % resample_every == 0 and step < 0.95 * steps:
+                rows, error = parallel.gathered(x), parallel.gathered(y - loss.x_hat)
+                silent[resample(sae, optimiser, silent >= dead_after, rows, error, seed=step)] = 0
         if path and parallel.is_first() and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
             _save_checkpoint(path, step + 1, scale, run, sae, optimiser, silent, history)
 
