@@ -108,6 +108,7 @@ class Warm:
 
     def __init__(self, control: Control, jailed: bool, limits: jail.Limits, size: int):
         self.control, self.jailed, self.limits, self.size = control, jailed, limits, size
+        self.spare: tuple[int, socket.socket] | None = None
 
     def run(self) -> None:
         while True:
@@ -115,11 +116,16 @@ class Warm:
                 self.control.say(ended=self.child(self.control.descriptors.pop(0)))
 
     def child(self, descriptor: int) -> str:
-        """Fork and wait. How it ended: `itself` (by exit or crash), `killed` (by SIGKILL from outside), `stopped`."""
-        process = jail.fork(self.jailed)
-        if process == 0:
-            self.live(descriptor)
+        """Hand a connection to a child and wait for its end; the next child is made ready meanwhile.
+
+        How it ended: `itself` (by exit or crash), `killed` (by SIGKILL from outside), `stopped`.
+        """
+        process, line = self.spare or self.make()
+        with contextlib.suppress(OSError):  # if it has died, that is told below
+            socket.send_fds(line, [b"!"], [descriptor])
+        line.close()
         os.close(descriptor)
+        self.spare = self.make()
         stopped = False
         ended = os.pidfd_open(process) if hasattr(os, "pidfd_open") else None
         for heard in self._until(ended, process):
@@ -143,10 +149,19 @@ class Warm:
         if ended:
             os.close(ended)
 
-    def live(self, descriptor: int) -> None:
-        """The child: behind the bars it says which hold, then it answers until it is let go."""
+    def make(self) -> tuple[int, socket.socket]:
+        """A child behind its bars, and the line on which it waits for a connection to the grader."""
+        ours, theirs = socket.socketpair()
+        process = jail.fork(self.jailed)
+        if process == 0:
+            self.live(theirs)
+        theirs.close()
+        return process, ours
+
+    def live(self, line: socket.socket) -> None:
+        """The child: locked in, it waits for its connection, says what holds, and answers until it is let go."""
         try:
-            held = jail.lock(descriptor, visible_paths(), self.limits, self.jailed, self.size)
+            held = jail.lock(line.fileno(), visible_paths(), self.limits, self.jailed, self.size)
             from ..wire import encode
             from ..worker import send, serve
 
@@ -154,6 +169,8 @@ class Warm:
             os.environ.clear()
             own = jail.OWN if self.jailed else tempfile.gettempdir()
             os.environ.update(kept, HOME=own, TMPDIR=own)
+            _, (descriptor, *_), _, _ = socket.recv_fds(line, 1, 1)
+            line.close()
             connection = socket.socket(fileno=descriptor)
             send(connection, encode({"layers": held}))
             serve(connection)
