@@ -12,7 +12,7 @@ from ..define import AnswerError
 from ..implementation import Gone
 from ..remote import RemoteParts
 from ..report import Report
-from ..source import Exercise
+from ..source import Exercise, read
 from ..submission import Answer, Piece
 from . import jail
 from .credit import credit
@@ -223,8 +223,6 @@ class _Sitting:
 
 
 def _setup(exercise: Exercise) -> list[str]:
-    from ..source import read
-
     return [cell.text for cell in read(exercise.path).cells if cell.role == "setup"]
 
 
