@@ -105,6 +105,11 @@ class Source:
         return self.path.stem
 
     @property
+    def setup(self) -> list[str]:
+        """The texts of its setup cells."""
+        return [cell.text for cell in self.cells if cell.role == "setup"]
+
+    @property
     def title(self) -> str:
         found = (re.search(r"^# (.+)", c.text, re.M) for c in self.cells if c.kind == "markdown")
         return next((match[1] for match in found if match), self.stem)

@@ -28,9 +28,14 @@ def check_with_dependencies(exercise: Exercise, parts: dict[str, Callable], seed
     solved = {name: fn for e in used for name, fn in course.reference_parts(e).items()}
     mended = checks.run(exercise, {name: _rebind(fn, solved) for name, fn in functions.items()}, seed)
     if mended.passed:
-        names = " and ".join(f"`{e.name}`" for e in used)
-        mended.notes.append(f"Checked with the course's {names}, since your own {names} does not pass yet.")
+        mended.notes.append(note_on_solved(used))
     return mended if mended.passed else report
+
+
+def note_on_solved(used: list[Exercise]) -> str:
+    """What a student is told whose answer passes with these exercises solved."""
+    names = " and ".join(f"`{e.name}`" for e in used)
+    return f"Checked with the course's {names}, since your own {names} does not pass yet."
 
 
 def _earlier_exercises(exercise: Exercise, parts: dict[str, types.FunctionType]) -> list[Exercise]:

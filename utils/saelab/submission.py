@@ -253,7 +253,7 @@ class Setup:
 
 @lru_cache(maxsize=64)
 def _setup(path: Path, _mtime: int) -> Setup:
-    cells = [cell.text for cell in read_source(path).cells if cell.role == "setup"]
+    cells = read_source(path).setup
     statements = [statement for text in cells for statement in examine(text).statements]
     return Setup(cells, {s.text for s in statements}, set().union(*(s.binds for s in statements)))
 

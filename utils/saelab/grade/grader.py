@@ -13,6 +13,7 @@ from ..implementation import Gone
 from ..remote import RemoteParts
 from ..report import Report
 from ..source import Exercise, read
+from ..students_work import note_on_solved
 from ..submission import Answer, Piece
 from . import jail
 from .credit import credit
@@ -164,7 +165,7 @@ class _Sitting:
 
     def _with_solved(self, exercise: Exercise, answer: Answer) -> Report | None:
         """The same answer with the exercises that it calls solved, in a child of its own; None unless that passes."""
-        solved = [Piece(f"the course's {e.name}", text) for e in answer.uses for text in (*_setup(e), e.code)]
+        solved = [Piece(f"the course's {e.name}", text) for e in answer.uses for text in (*read(e.path).setup, e.code)]
         mended = Answer(exercise, [*answer.pieces[:-1], *solved, answer.pieces[-1]])
         self.let_child_go()
         try:
@@ -173,8 +174,7 @@ class _Sitting:
             return None
         finally:
             self.let_child_go()
-        names = " and ".join(f"`{e.name}`" for e in answer.uses)
-        report.notes.append(f"Checked with the course's {names}, since your own {names} does not pass yet.")
+        report.notes.append(note_on_solved(answer.uses))
         return report if report.passed else None
 
     def _child_for(self, exercise: Exercise) -> Child:
@@ -222,14 +222,10 @@ class _Sitting:
         return grade
 
 
-def _setup(exercise: Exercise) -> list[str]:
-    return [cell.text for cell in read(exercise.path).cells if cell.role == "setup"]
-
-
 def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
     """The import statements of the setup and exercise cells up to these exercises' sections; do they use a lab?"""
     last = {e.chapter: e.path for e in exercises}
-    texts = [text for e in {e.path: e for e in exercises}.values() for text in (*_setup(e), e.code)]
+    texts = [text for e in {e.path: e for e in exercises}.values() for text in (*read(e.path).setup, e.code)]
     texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in course.earlier(e)]
     imports = {
         ast.unparse(node)

@@ -73,7 +73,7 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 def _copy(path: str) -> int | str:
     """A read-only copy of what is mounted there, or where a link points to."""
-    if os.path.islink(path) and path not in ("/etc/localtime",):
+    if os.path.islink(path) and path != "/etc/localtime":
         return os.readlink(path)
     tree = system.clone_tree(path)
     device = 0 if path in DEVICES else system.NODEV | system.RDONLY
@@ -147,7 +147,8 @@ def lock(keep: int, visible: Iterable[str], limits: Limits, jailed: bool, size: 
         layer("ipc", lambda: system.unshare(system.NEWNS | system.NEWIPC))
         layer("own folder", lambda: system.mount_tmpfs(OWN, "mode=700,size=64m,nr_inodes=4k"), lambda: os.chdir(OWN))
     _close_all_but(keep)
-    os.setsid() if os.getpid() != os.getsid(0) else None
+    if os.getpid() != os.getsid(0):
+        os.setsid()
     layer("capabilities", system.drop_capabilities)
     layer("dies with parent", system.die_with_parent)
     layer("not dumpable", system.not_dumpable)

@@ -13,7 +13,7 @@ PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(MACHINE, -1)
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
 
 _FDCWD, _EMPTY_PATH, _RECURSIVE, _CLONE = -100, 0x1000, 0x8000, 1
-RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
+RDONLY, NOSUID, NODEV = 1, 2, 4
 _PRIVATE_RECURSIVE, _DETACH = (1 << 18) | (1 << 14), 2
 _PDEATHSIG, _DUMPABLE, _SECUREBITS, _NO_NEW_PRIVS, _CAPBSET_DROP, _SECCOMP, _AMBIENT = 1, 4, 28, 38, 24, 22, 47
 
@@ -25,9 +25,10 @@ except (OSError, TypeError):  # not Linux: every call below then fails, and the 
 
 def call(name: str, *arguments) -> int:
     """A function of the C library that gives −1 for an error."""
-    if _libc is None:
-        raise OSError("there is no Linux kernel here")
-    result = getattr(_libc, name)(*arguments)
+    function = getattr(_libc, name, None)
+    if function is None:
+        raise OSError(f"{name}: there is no Linux kernel here")
+    result = function(*arguments)
     if result == -1:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
