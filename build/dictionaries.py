@@ -3,16 +3,16 @@
     python build/dictionaries.py --models runs --out runs/dictionaries              # about 40 minutes on two cores
     python build/dictionaries.py --models runs --out runs/dictionaries --only topk  # jobs whose name has "topk"
 
-Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (several GB)
-go to WORK, a temporary folder unless told otherwise. With --jobs 2, two processes train side by side, one thread each.
+Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (6 GB) go to
+WORK, OUT/activations unless told otherwise. With --jobs 2, two processes train side by side, one thread each.
 """
 
 import argparse
 import json
+import math
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ RESAMPLE = 100  # steps after which latents that were silent start again, where 
 COMPARED = "blocks.2.hook_resid_pre"  # the site where six architectures and five seeds are compared
 STORED = "blocks.1.hook_resid_post"  # its other name: what leaves layer 1 enters layer 2
 WORDS, NEXT = "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid"  # before and after the first attention
+MANY_DIE = {f"blocks.{at}" for at in ("0.hook_resid_mid", "0.hook_mlp_out", "0.hook_resid_post", "3.hook_resid_post",
+                                      "0.attn.hook_z", "1.hook_mlp_out")}  # fmt: skip
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Job:
     lr: float = 1e-3
     from_data: bool = False
     resample: bool = False
+    steps: int = STEPS
     more: dict = field(default_factory=dict)
 
     @property
@@ -64,12 +67,15 @@ def jobs() -> list[Job]:
     for layer in range(LAYERS):
         sites += [f"blocks.{layer}.{at}" for at in ("hook_resid_mid", "hook_resid_post", "hook_mlp_out", "attn.hook_z")]
     k = {"k": K}
-    todo = [Job(f"dictionaries/{site}/batchtopk", S.BatchTopKSAE, (site,), more=k) for site in sites]
+    todo = [
+        Job(f"dictionaries/{site}/batchtopk", S.BatchTopKSAE, (site,), resample=site in MANY_DIE, more=k)
+        for site in sites
+    ]
     for name, make in (("batchtopk", S.BatchTopKSAE), ("matryoshka", S.MatryoshkaSAE)):
         # what enters layer 0 is a token and its position: few latents, and every word has a direction of its own
         words = {"lr": 3e-3, "from_data": True, "more": {"k": K_WORDS}}
         todo.append(Job(f"dictionaries/{WORDS}/{name}", make, (WORDS,), **words))
-    todo.append(Job(f"dictionaries/{NEXT}/matryoshka", S.MatryoshkaSAE, (NEXT,), more=k))
+    todo.append(Job(f"dictionaries/{NEXT}/matryoshka", S.MatryoshkaSAE, (NEXT,), resample=True, more=k))
     for layer in range(LAYERS):
         ends = (f"blocks.{layer}.mlp.hook_in", f"blocks.{layer}.hook_mlp_out")
         place = f"transcoders/blocks.{layer}.mlp"
@@ -80,10 +86,10 @@ def jobs() -> list[Job]:
     at = f"dictionaries/{STORED}"
     todo += [
         Job(f"{at}/topk", S.TopKSAE, (STORED,), more=k),
-        Job(f"{at}/matryoshka", S.MatryoshkaSAE, (STORED,), more=k),
-        Job(f"{at}/standard", S.StandardSAE, (STORED,), more={"l1": None}),
-        Job(f"{at}/gated", S.GatedSAE, (STORED,), more={"l1": None}),
-        Job(f"{at}/jumprelu", S.JumpReLUSAE, (STORED,), more={"l0": None}),
+        Job(f"{at}/matryoshka", S.MatryoshkaSAE, (STORED,), resample=True, more=k),
+        Job(f"{at}/standard", S.StandardSAE, (STORED,), steps=2 * STEPS, more={"l1": 2.0}),
+        Job(f"{at}/gated", S.GatedSAE, (STORED,), steps=2 * STEPS, resample=True, more={"l1": 2.0}),
+        Job(f"{at}/jumprelu", S.JumpReLUSAE, (STORED,), steps=2 * STEPS, resample=True, more={"l0": 0.3}),
     ]
     todo += [Job(f"{at}/batchtopk-seed{i}", S.BatchTopKSAE, (STORED,), seed=i, more=k) for i in range(1, 5)]
     for control in ("random_weights", "shuffled_tokens", "second_seed"):
@@ -95,7 +101,7 @@ def jobs() -> list[Job]:
     return todo
 
 
-def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -> None:
+def harvest(folder: Path, out: Path, n_sequences: int, device: str, shuffled: bool = False) -> None:
     """Activations of one model at all sites, a float16 file each, [tokens, d]; <bos> left out.
 
     The tokens are in one random order, the same for every site and every model that reads the same text.
@@ -103,7 +109,7 @@ def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -
     if (out / "done").exists():
         return
     out.mkdir(parents=True, exist_ok=True)
-    model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
+    model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     tokens = torch.from_numpy(World().sample(n_sequences, LENGTH, seed=700_000).tokens)
     if shuffled:
         from saelab.labs import shuffled as in_random_order
@@ -115,7 +121,7 @@ def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -
     def keep(site: str):
         def hook(module, inputs, output):
             x = inputs[0] if site.endswith(("resid_pre", "resid_mid", "hook_z")) else output
-            found.setdefault(site, []).append((x[0] if isinstance(x, tuple) else x)[:, 1:].flatten(0, 1).half())
+            found.setdefault(site, []).append((x[0] if isinstance(x, tuple) else x)[:, 1:].flatten(0, 1).half().cpu())
 
         return hook
 
@@ -129,7 +135,7 @@ def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -
     model.transformer.h[0].register_forward_hook(keep("blocks.0.hook_resid_pre"))
     with torch.no_grad():
         for part in tqdm(tokens.split(64), desc=f"activations of {folder.name}"):
-            model.transformer(part)
+            model.transformer(part.to(device))
     for site, parts in found.items():
         save_file({"x": torch.cat(parts)[order]}, out / f"{site}.safetensors")
         parts.clear()
@@ -139,12 +145,12 @@ def harvest(folder: Path, out: Path, n_sequences: int, shuffled: bool = False) -
 class Activations:
     """Batches of harvested activations by step: x, a pair (transcoder), or two sites side by side (crosscoder)."""
 
-    def __init__(self, work: Path, job: Job):
+    def __init__(self, work: Path, job: Job, device: str = "cpu"):
         self.job, self.parts = job, []
         for site in job.sites:
             model, _, name = site.rpartition(":")
             with safe_open(work / (model or job.model) / f"{name}.safetensors", "pt") as file:
-                self.parts.append(file.get_tensor("x"))
+                self.parts.append(file.get_tensor("x").to(device))
         self.scales = [1.0] * len(self.parts)
         if job.make is S.Crosscoder:  # both sites at one scale
             self.scales = [float(1 / x[:20000].float().std(0).norm()) for x in self.parts]
@@ -159,9 +165,9 @@ class Activations:
 
 
 def fit(job: Job, dictionary: S.SAE, batches: Activations, **more) -> S.History:
-    """Train a job's dictionary, or one for trial."""
+    """Train a job's dictionary."""
     dead = {"dead_after": RESAMPLE, "resample_every": RESAMPLE} if job.resample else {"dead_after": DEAD_AFTER}
-    return S.train(dictionary, batches, bf16=True, progress=False, **dead, **more)
+    return S.train(dictionary, batches, steps=job.steps, lr=job.lr, bf16=True, progress=False, **dead, **more)
 
 
 def l0_of(dictionary: S.SAE, batches: Activations) -> float:
@@ -170,70 +176,48 @@ def l0_of(dictionary: S.SAE, batches: Activations) -> float:
         return float((dictionary.encode(torch.cat([batches(10**6 + i) for i in range(8)])) > 0).sum(1).float().mean())
 
 
-def penalty_for(job: Job, batches: Activations) -> dict:
-    """The penalty (l1 or l0) that gives about K latents a token: by secant steps in logs over short runs."""
-    (name,) = job.more
-    tried: list[tuple[float, float]] = []
-    value = 0.3
-    for _ in range(5):
-        trial = job.make(128, D_SAE, **{name: value})
-        fit(job, trial, batches, steps=STEPS // 4, lr=job.lr)
-        tried.append((value, max(l0_of(trial, batches), 0.1)))
-        if abs(tried[-1][1] - K) < 0.05 * K:
-            break
-        slope = -1.0
-        if len(tried) > 1 and tried[-1][1] != tried[-2][1]:
-            (a, la), (b, lb) = tried[-2:]
-            slope = (torch.tensor(lb / la).log() / torch.tensor(b / a).log()).item()
-            slope = min(-0.3, max(-3.0, slope))
-        value *= (K / tried[-1][1]) ** (1 / slope)
-    return {name: min(tried, key=lambda pair: abs(pair[1] - K))[0]}
+def hold_l0(dictionary: S.SAE, name: str, history: S.History, steps: int) -> None:
+    """Raise a penalty (l1 or l0) while more than K latents a token are on, and lower it while fewer are.
+
+    It does so from a quarter of the run on (a large penalty early makes a worse dictionary), and from half of it
+    remembers. All follows from the recorded curve, so a run that goes on after a kill has the same.
+    """
+    ratios = [(step, l0 / K) for step, l0 in zip(history.steps, history["l0"]) if step >= steps // 4]
+    if ratios:
+        remembered = math.prod(ratio for step, ratio in ratios if step >= steps // 2) ** 0.1
+        value = dictionary.config[name] * remembered * min(2.0, max(0.5, ratios[-1][1] ** 3))
+        setattr(dictionary, name, value)
 
 
-def match_l0(dictionary: S.SAE, job: Job, batches: Activations, history: S.History) -> None:
-    """Train on with a better penalty until K latents are on, within 5%: a long run ends below the short ones."""
-    (name,) = job.more
-    for _ in range(12):
-        l0 = l0_of(dictionary, batches)
-        if abs(l0 - K) < 0.05 * K:
-            return
-        dictionary.config[name] = getattr(dictionary, name) * (l0 / K) ** 0.7
-        setattr(dictionary, name, dictionary.config[name])
-        more = fit(job, dictionary, batches, steps=STEPS // 4, lr=job.lr / 2)
-        done = history.steps[-1] + 1
-        history.steps += [done + step for step in more.steps]
-        for key, curve in more.curves.items():
-            history.curves[key] += curve
-    raise SystemExit(f"{job.folder} has {l0_of(dictionary, batches):.1f} latents a token, and should have {K}.")
-
-
-def run(job: Job, work: Path, out: Path) -> None:
+def run(job: Job, work: Path, out: Path, device: str = "cpu") -> None:
     """Train one dictionary and write it, with its curves, below OUT."""
     folder = out / job.folder
     if (folder / "history.json").exists():
         return
-    batches, start = Activations(work, job), time.monotonic()
-    more, to_match = dict(job.more), None in job.more.values()
-    if to_match:
-        more = penalty_for(job, batches)
+    batches, start = Activations(work, job, device), time.monotonic()
+    penalty = next((name for name in job.more if name != "k"), None)
     metadata = {"model_name": "pocket", "hook_name": job.sites[0], "hook_head_index": None}
     if len(job.sites) > 1:
         metadata |= {"hook_name_out": job.sites[1]} if job.make is not S.Crosscoder else {"sites": list(job.sites)}
     if any(scale != 1.0 for scale in batches.scales):
         metadata["scales"] = batches.scales
-    dictionary = job.make(128, D_SAE, seed=job.seed, metadata=metadata, **more)
+    dictionary = job.make(128, D_SAE, seed=job.seed, metadata=metadata, **job.more)
     if job.from_data:
-        S.start_from(dictionary, torch.cat([batches(i) for i in range(40)]), seed=job.seed)
-    checkpoint = work / f"{job.name}.checkpoint.safetensors"
-    history = fit(job, dictionary, batches, steps=STEPS, lr=job.lr, checkpoint=checkpoint)
-    if to_match:
-        match_l0(dictionary, job, batches, history)
+        S.start_from(dictionary, torch.cat([batches(i) for i in range(40)]).cpu(), seed=job.seed)
+    dictionary.to(device)
+    checkpoint = folder / "checkpoint.safetensors"
+    watch = (lambda history: hold_l0(dictionary, penalty, history, job.steps)) if penalty else None
+    history = fit(job, dictionary, batches, checkpoint=checkpoint, watch=watch)
+    if penalty:
+        dictionary.config[penalty] = getattr(dictionary, penalty)
+        if abs(l0_of(dictionary, batches) / K - 1) > 0.1:
+            raise SystemExit(f"{job.folder} has {l0_of(dictionary, batches):.1f} latents a token, and should have {K}.")
     if isinstance(dictionary, S.BatchTopKSAE):
         many = [batches(10**6 + i) for i in range(64)]
         S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
     S.save(dictionary, folder, dtype=torch.float16)
     facts = {"seed": job.seed, "steps": history.steps[-1] + 1, "lr": job.lr, "batch": BATCH}
-    facts |= {key: dictionary.config[key] for key in more} | ({"resample_every": RESAMPLE} if job.resample else {})
+    facts |= {key: dictionary.config[key] for key in job.more} | ({"resample_every": RESAMPLE} if job.resample else {})
     facts["seconds"] = round(time.monotonic() - start)
     record = {"facts": facts, "steps": history.steps, "curves": history.curves}
     write_atomically(folder / "history.json", json.dumps(record))
@@ -244,27 +228,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, required=True, help="folder with model/ and the controls' folders")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "saelab-activations")
+    parser.add_argument("--work", type=Path, help="folder for the activations")
     parser.add_argument("--only", default="", help="train only jobs whose name this regular expression finds")
     parser.add_argument("--sequences", type=int, default=9000, help="of text whose activations are harvested")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    work = args.work or args.out / "activations"
     todo = [job for job in jobs() if re.search(args.only, job.name)]
     if args.worker:
         share = int(args.worker)
         for job in tqdm(todo[share :: args.jobs], position=share, desc=f"dictionaries, process {share + 1}"):
-            run(job, args.work, args.out)
+            run(job, work, args.out, args.device)
         return
-    needed = {job.model for job in todo} | (
-        {"second_seed"} if any("second_seed" in s for j in todo for s in j.sites) else set()
+    left = [job for job in todo if not (args.out / job.folder / "history.json").exists()]
+    needed = {job.model for job in left} | (
+        {"second_seed"} if any("second_seed" in s for j in left for s in j.sites) else set()
     )
     for model in sorted(needed):
-        harvest(args.models / model, args.work / model, args.sequences, model == "shuffled_tokens")
+        harvest(args.models / model, work / model, args.sequences, args.device, model == "shuffled_tokens")
     command = [sys.executable, __file__, *sys.argv[1:]]
     workers = [subprocess.Popen([*command, "--worker", str(i)]) for i in range(args.jobs)]
-    sys.exit(max(worker.wait() for worker in workers))
+    codes = [worker.wait() for worker in workers]
+    sys.exit(int(any(codes)))  # also where one was killed, whose code is negative
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ with another --runs to start from nothing. It ends by measuring the gates, and f
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -40,7 +41,10 @@ def main() -> None:
     todo = [name for name in MODELS if not (runs / name / "run.json").exists()]
     for pair in (todo[:2], todo[2:]):
         together(*(start("pretrain.py", "--out", str(runs / name), *MODELS[name]) for name in pair))
-    together(start("dictionaries.py", "--models", str(runs), "--out", str(runs / "dictionaries"), "--jobs", "2"))
+    work = runs / "activations"
+    places = ("--models", str(runs), "--out", str(runs / "dictionaries"), "--work", str(work))
+    together(start("dictionaries.py", *places, "--jobs", "2"))
+    shutil.rmtree(work, ignore_errors=True)
     together(start("install_assets.py", "--runs", str(runs)))
     together(start("evaluation.py"))
     print(f"All assets are made and measured, in {(time.monotonic() - began) / 60:.0f} minutes.")

@@ -11,7 +11,7 @@ may use all dimensions: what it cannot say, no latent can.
 It shows if the share is above one half at some site and at least three times the null's. (All dictionaries and all
 kinds of factors are measured by build/evaluation.py; here are three sites.)
 
-Came out: it does not show for all factors together. 37%, 22% and 16% of them have such a latent (random directions:
+Came out: it does not show for all factors together. 39%, 22% and 16% of them have such a latent (random directions:
 1% or less); the probe says 66%, 35% and 34%, so after layer 1 the model itself no longer keeps most factors (words,
 mostly) linearly apart, and the dictionary has half of what is there or more. Half or more: of the token factors
 before the first MLP; of the topics after layer 2 (50%, probe 62%); of what comes next, after layers 1 and 2 (55% and

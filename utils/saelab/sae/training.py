@@ -70,7 +70,7 @@ def train(
     one penalty serve every site; at the end it is folded back, so the dictionary fits the activations as they came.
     A dictionary whose b_dec is 0 is fresh and starts at the first batch's mean; any other is trained on from where
     it is. `bf16` runs the large matrix products in bfloat16. `watch` is called with the curves whenever something was
-    recorded (`saelab.plots.live` draws them).
+    recorded, and where a run goes on (`saelab.plots.live` draws them).
 
     Latents silent for `dead_after` steps are dead, and AuxK's to wake where the dictionary has it. With
     `resample_every` those dead after so many steps start again each time, but for the last twentieth (`resample`).
@@ -90,6 +90,8 @@ def train(
     start = 0
     if path and path.exists():
         start, scale, history = _resume(path, run, sae, optimiser, silent)
+        if watch and parallel.is_first():
+            watch(history)
     else:
         x, y = (parallel.gathered(part) for part in _pair(batches(0)))
         if normalise:
