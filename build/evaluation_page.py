@@ -179,8 +179,10 @@ def architectures(manifest: Manifest) -> list[str]:
     there = {name: one for arch, name in NAMES.items() if (one := at_site(manifest, COMPARED, arch))}
     if len(there) < 2:
         return []
-    rows = [[name, *basics(one), number(one["shrinkage"]), *factors(one)] for name, one in there.items()]
-    head = ["architecture", *BASICS, "shrinkage", *FACTORS]
+    runs = manifest.get("training", {})
+    steps = {name: runs.get(f"dictionaries/{COMPARED}/{arch}", {}).get("steps", "–") for arch, name in NAMES.items()}
+    rows = [[name, steps[name], *basics(one), number(one["shrinkage"]), *factors(one)] for name, one in there.items()]
+    head = ["architecture", "steps", *BASICS, "shrinkage", *FACTORS]
     return ["## Architectures", INTROS["architectures"].format(site=COMPARED), table(head, rows),
             image("architectures")]  # fmt: skip
 

@@ -40,7 +40,9 @@ flatters it a little.""",
     "controls": """\
 At `{site}`, BatchTopK. Every model has a dictionary of its own; all read the same text in its proper order, also the
 model that was trained on shuffled text.""",
-    "architectures": "At `{site}`, all aimed at the same L0; compare nothing where L0 differs much.",
+    "architectures": """\
+At `{site}`, all aimed at the same L0; compare nothing where L0 differs much, and mind who
+trained for more steps.""",
     "seeds": """\
 {n} BatchTopK dictionaries at `{site}` that differ in their seed. {shared} of the live latents of one have a partner of
 cosine ≥ 0.9 in another.""",
