@@ -3,13 +3,14 @@
     python build/dictionaries.py --models runs --out runs/dictionaries              # about 40 minutes on two cores
     python build/dictionaries.py --models runs --out runs/dictionaries --only topk  # jobs whose name has "topk"
 
-Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (6 GB) go to
+Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (7 GB) go to
 WORK, OUT/activations unless told otherwise. With --jobs 2, two processes train side by side, one thread each.
 """
 
 import argparse
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -60,6 +61,12 @@ class Job:
     def name(self) -> str:
         return self.folder.replace("/", "--")
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The model and the hook point of each site."""
+        split = (site.rpartition(":") for site in self.sites)
+        return [(model or self.model, name) for model, _, name in split]
+
 
 def jobs() -> list[Job]:
     """All dictionaries that ship, the most needed first."""
@@ -101,12 +108,14 @@ def jobs() -> list[Job]:
     return todo
 
 
-def harvest(folder: Path, out: Path, n_sequences: int, device: str, shuffled: bool = False) -> None:
-    """Activations of one model at all sites, a float16 file each, [tokens, d]; <bos> left out.
+def harvest(folder: Path, out: Path, sites: set[str], n_sequences: int, device: str, shuffled: bool = False) -> None:
+    """Activations of one model at those of the sites that OUT has not yet, a float16 file each, [tokens, d].
 
-    The tokens are in one random order, the same for every site and every model that reads the same text.
+    <bos> is left out. The tokens are in one random order, the same for every site and every model that reads the same
+    text.
     """
-    if (out / "done").exists():
+    found: dict[str, list[torch.Tensor]] = {site: [] for site in sorted(sites) if not file_of(out, site).exists()}
+    if not found:
         return
     out.mkdir(parents=True, exist_ok=True)
     model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
@@ -116,30 +125,32 @@ def harvest(folder: Path, out: Path, n_sequences: int, device: str, shuffled: bo
 
         tokens = in_random_order(tokens, seed=0)
     order = torch.randperm(n_sequences * (LENGTH - 1), generator=torch.Generator().manual_seed(0))
-    found: dict[str, list[torch.Tensor]] = {}
 
-    def keep(site: str):
+    def keep(module: torch.nn.Module, site: str) -> None:
         def hook(module, inputs, output):
             x = inputs[0] if site.endswith(("resid_pre", "resid_mid", "hook_z")) else output
-            found.setdefault(site, []).append((x[0] if isinstance(x, tuple) else x)[:, 1:].flatten(0, 1).half().cpu())
+            found[site].append((x[0] if isinstance(x, tuple) else x)[:, 1:].flatten(0, 1).half().cpu())
 
-        return hook
+        if site in found:
+            module.register_forward_hook(hook)
 
     for layer, block in enumerate(model.transformer.h):
-        at = f"blocks.{layer}."
-        places = {block.attn.c_proj: "attn.hook_z", block.ln_2: "hook_resid_mid", block.mlp: "hook_mlp_out",
-                  block: "hook_resid_post"}  # fmt: skip
-        for module, site in places.items():
-            module.register_forward_hook(keep(at + site))
-        block.ln_2.register_forward_hook(keep(at + "mlp.hook_in"))
-    model.transformer.h[0].register_forward_hook(keep("blocks.0.hook_resid_pre"))
+        places = {"attn.hook_z": block.attn.c_proj, "hook_resid_mid": block.ln_2, "mlp.hook_in": block.ln_2,
+                  "hook_mlp_out": block.mlp, "hook_resid_pre": block, "hook_resid_post": block}  # fmt: skip
+        for site, module in places.items():
+            keep(module, f"blocks.{layer}.{site}")
     with torch.no_grad():
         for part in tqdm(tokens.split(64), desc=f"activations of {folder.name}"):
             model.transformer(part.to(device))
     for site, parts in found.items():
-        save_file({"x": torch.cat(parts)[order]}, out / f"{site}.safetensors")
+        save_file({"x": torch.cat(parts)[order]}, out / "part")
+        os.replace(out / "part", file_of(out, site))
         parts.clear()
-    (out / "done").touch()
+
+
+def file_of(folder: Path, site: str) -> Path:
+    """Where a model's activations at a site are, below its folder."""
+    return folder / f"{site}.safetensors"
 
 
 class Activations:
@@ -147,9 +158,8 @@ class Activations:
 
     def __init__(self, work: Path, job: Job, device: str = "cpu"):
         self.job, self.parts = job, []
-        for site in job.sites:
-            model, _, name = site.rpartition(":")
-            with safe_open(work / (model or job.model) / f"{name}.safetensors", "pt") as file:
+        for model, site in job.places:
+            with safe_open(file_of(work / model, site), "pt") as file:
                 self.parts.append(file.get_tensor("x").to(device))
         self.scales = [1.0] * len(self.parts)
         if job.make is S.Crosscoder:  # both sites at one scale
@@ -244,11 +254,11 @@ def main() -> None:
             run(job, work, args.out, args.device)
         return
     left = [job for job in todo if not (args.out / job.folder / "history.json").exists()]
-    needed = {job.model for job in left} | (
-        {"second_seed"} if any("second_seed" in s for j in left for s in j.sites) else set()
-    )
-    for model in sorted(needed):
-        harvest(args.models / model, work / model, args.sequences, args.device, model == "shuffled_tokens")
+    needed: dict[str, set[str]] = {}
+    for model, site in (place for job in left for place in job.places):
+        needed.setdefault(model, set()).add(site)
+    for model, sites in sorted(needed.items()):
+        harvest(args.models / model, work / model, sites, args.sequences, args.device, model == "shuffled_tokens")
     command = [sys.executable, __file__, *sys.argv[1:]]
     workers = [subprocess.Popen([*command, "--worker", str(i)]) for i in range(args.jobs)]
     codes = [worker.wait() for worker in workers]

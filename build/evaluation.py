@@ -60,7 +60,7 @@ def measure_all(only: str, again: bool) -> None:
     from evaluation_absorption import absorption_figures
     from evaluation_between import best_figures, seeds_figures
     from evaluation_figures import gate_figures, idle_figures, measure
-    from held_out import folder_of, place
+    from held_out import folder_of
     from tqdm import tqdm
 
     torch.set_num_threads(1)
@@ -71,7 +71,7 @@ def measure_all(only: str, again: bool) -> None:
     bar = tqdm(sorted((job for job in there if only in job.folder), key=lambda job: job.model != "model"))
     for job in bar:
         bar.set_description(job.folder)
-        models_read = {folder_of(place(site, job)[0]) for site in job.sites}
+        models_read = {folder_of(model) for model, _ in job.places}
         keep("quality", job.folder, [job.folder, *sorted(models_read)], partial(measure, job), again)
     measured = [name for name in assets.manifest().get("quality", {}) if name.startswith("dictionaries/")]
     at = f"dictionaries/{STORED}"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import factors_file
 import torch
 from dictionaries import D_SAE, STORED, Job
-from held_out import FREQUENT, RARE, activations, acts, bridge, chunks, folder_of, held_out, place
+from held_out import FREQUENT, RARE, activations, acts, bridge, chunks, folder_of, held_out
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
@@ -23,8 +23,7 @@ def measure(job: Job) -> dict:
     x = acts(job)
     found = scores.quality(dictionary, chunks(*x))
     figures = {key: value for key, value in asdict(found).items() if key != "frequency"}
-    model, source = place(job.sites[0], job)
-    target = place(job.sites[-1], job)[1]
+    (model, source), (_, target) = job.places[0], job.places[-1]
     loss = scores.ce_recovered(
         bridge(folder_of(model)), target, dictionary, held_out().tokens[-LOSS_SEQUENCES:], input_site=source
     )

@@ -65,7 +65,7 @@ def bridge(folder: str):
 @torch.no_grad()
 def activations(model: str) -> dict[str, Tensor]:
     """What a model ("model" or a control's kind) has at every site that a job needs, [N, d], float16."""
-    sites = {site for job in jobs() for where, site in map(place, job.sites, [job] * 2) if where == model}
+    sites = {site for job in jobs() for where, site in job.places if where == model}
     found: dict[str, list[Tensor]] = {site: [] for site in sorted(sites | {STORED})}
     for part in tqdm(held_out().tokens.split(32), desc=f"activations of {model}", leave=False):
         _, cache = bridge(folder_of(model)).run_with_cache(part, names_filter=lambda name: name in found)
@@ -74,18 +74,12 @@ def activations(model: str) -> dict[str, Tensor]:
     return {site: torch.cat(parts) for site, parts in found.items()}
 
 
-def place(site: str, job: Job) -> tuple[str, str]:
-    """The model and the hook point of one of a job's sites."""
-    model, _, name = site.rpartition(":")
-    return model or job.model, name
-
-
 def folder_of(model: str) -> str:
     return "model" if model == "model" else f"controls/{model}/model"
 
 
 def acts(job: Job) -> list[Tensor]:
-    return [activations(model)[site] for model, site in (place(site, job) for site in job.sites)]
+    return [activations(model)[site] for model, site in job.places]
 
 
 def chunks(*sites: Tensor, size: int = 8192) -> Iterator:
