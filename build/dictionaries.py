@@ -1,6 +1,6 @@
 """Train the dictionaries of the pocket model: harvest its activations once, then one job a dictionary.
 
-    python build/dictionaries.py --models runs --out runs/dictionaries              # about 40 minutes on two cores
+    python build/dictionaries.py --models runs --out runs/dictionaries              # about an hour on two cores
     python build/dictionaries.py --models runs --out runs/dictionaries --only topk  # jobs whose name has "topk"
 
 Jobs that are done are left alone, a job that was stopped goes on from its checkpoint. The activations (7 GB) go to

@@ -1,6 +1,6 @@
 """Make every asset of the pocket world again: models, controls, dictionaries, their figures and their page.
 
-    python build/recreate.py --runs runs          # under 3 hours on two CPU cores, minutes on a GPU
+    python build/recreate.py --runs runs          # about 2 hours on two CPU cores; a GPU is used if there
 
 Each step goes on where it was stopped, and what is done is left alone: run the same command again after a kill, and
 with another --runs to start from nothing. It ends by measuring the gates, and fails where one is not met.
