@@ -220,8 +220,9 @@ def run(job: Job, work: Path, out: Path, device: str = "cpu") -> None:
     history = fit(job, dictionary, batches, checkpoint=checkpoint, watch=watch)
     if penalty:
         dictionary.config[penalty] = getattr(dictionary, penalty)
-        if abs(l0_of(dictionary, batches) / K - 1) > 0.1:
-            raise SystemExit(f"{job.folder} has {l0_of(dictionary, batches):.1f} latents a token, and should have {K}.")
+        l0 = l0_of(dictionary, batches)
+        if abs(l0 / K - 1) > 0.1:
+            raise SystemExit(f"{job.folder} has {l0:.1f} latents a token, and should have {K}.")
     if isinstance(dictionary, S.BatchTopKSAE):
         many = [batches(10**6 + i) for i in range(64)]
         S.calibrate(dictionary, torch.cat([x[0] if isinstance(x, tuple) else x for x in many]))
