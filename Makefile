@@ -20,7 +20,7 @@ course: .venv/course  ## install, write the notebooks, prove that the first sect
 test: lint package content notebooks  ## everything CI runs
 
 lint: .venv/course
-	$(TIMED) $(BIN)/ruff check . ; $(BIN)/ruff format --check . ; $(BIN)/mypy
+	$(TIMED) $(BIN)/ruff check . ; $(BIN)/ruff format --check . ; $(BIN)/mypy ; $(BIN)/lint-imports --no-cache --no-logo
 
 package: .venv/course
 	$(TIMED) $(BIN)/python -m pytest tests/package --durations=8
@@ -41,7 +41,7 @@ notebooks: .venv/course
 	@touch $@
 
 world: .venv/course  ## train the pocket model, its controls and all dictionaries again: under 3 hours on two cores
-	$(BIN)/python build/recreate.py --runs runs
+	$(BIN)/python build/world/recreate.py --runs runs
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache

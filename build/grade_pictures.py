@@ -12,10 +12,10 @@ import random
 import sys
 from pathlib import Path
 
-from saelab import checks, course
-from saelab.grade import cohort_page, feedback
+from saelab import checking, content
+from saelab.content import Exercise
+from saelab.grade.pages import cohort_page, feedback
 from saelab.grade.record import Change, Grade, Record, Test
-from saelab.source import Exercise
 
 FIRST = (
     "Ada Amir Bea Carlos Dilek Emil Fatou Goran Hana Ines Jun Kofi Lena Maya Nils Olga Priya Quentin Rosa Sami Tilda"
@@ -29,7 +29,7 @@ def mistakes(exercise: Exercise) -> list[Grade]:
     """What each misconception earns, with the check's own words."""
     found = []
     for variant in exercise.misconceptions[:4]:
-        report = checks.run(exercise, course.variant_parts(exercise, variant))
+        report = checking.run(exercise, content.variant_parts(exercise, variant))
         tests = [Test(test.name, test.outcome) for test in report.tests]
         share = sum(test.outcome == "passed" for test in tests) / max(1, len(tests))
         first = report.failures[0]
@@ -43,7 +43,7 @@ def mistakes(exercise: Exercise) -> list[Grade]:
 def made_up_class(students: int, chapter: str | None = None) -> list[Record]:
     """Records of a class whose students differ in what they can do and in how far they get."""
     rng = random.Random(students)
-    exercises = course.exercises(chapter)
+    exercises = content.exercises(chapter)
     wrong = {exercise.id: mistakes(exercise) for exercise in exercises}
     names = rng.sample([f"{first} {last}" for first in FIRST.split() for last in LAST.split()], students)
     return [_student(name, exercises, wrong, rng) for name in names]

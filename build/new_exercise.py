@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from saelab import course
+from saelab import content
 from saelab.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
         return 2
     chapter, exercise = match.groups()
     folder, check = ROOT / "chapters" / chapter, ROOT / "tests" / chapter / f"test_{exercise}.py"
-    known = course.exercises(chapter) if folder.is_dir() else []
+    known = content.exercises(chapter) if folder.is_dir() else []
     if check.exists() or any(exercise in e.parts for e in known):
         print(f"{name} is there already. Choose another name.", file=sys.stderr)
         return 2
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
     for directory in (folder, check.parent):
         directory.mkdir(parents=True, exist_ok=True)
     if not (folder / "design.md").exists():
-        write_atomically(folder / "design.md", f"# {1 + len(course.chapters())} · {chapter.capitalize()}\n")
+        write_atomically(folder / "design.md", f"# {1 + len(content.chapters())} · {chapter.capitalize()}\n")
     before = source.read_text(encoding="utf-8") if source.exists() else FIRST_CELLS.format(title=chapter.capitalize())
     write_atomically(source, before.rstrip("\n") + "\n\n" + BLOCK.format(name=exercise))
     write_atomically(check, CHECK.format(name=exercise))

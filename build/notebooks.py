@@ -12,10 +12,10 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from saelab import checks, course
+from saelab import checking, content
+from saelab.content import Cell, Exercise, Source, SourceError, solution_lines
 from saelab.files import write_atomically
 from saelab.report import Report, TestResult
-from saelab.source import Cell, Exercise, Source, SourceError, solution_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECK_TAG = "nbval-check-output"
@@ -76,7 +76,7 @@ def solution_notebook(source: Source) -> nbformat.NotebookNode:
 def reference_module(source: Source) -> str:
     """Setup cells and solved exercises as an importable module."""
     header = f"# Generated from {source.path.relative_to(ROOT)} by `saelab build`: edit that file, not this one.\n"
-    return f'{header}"""{source.title}: the exercises of this section, solved."""\n\n{course.module_text(source)}'
+    return f'{header}"""{source.title}: the exercises of this section, solved."""\n\n{content.module_text(source)}'
 
 
 def caption(exercise: Exercise) -> str:
@@ -85,7 +85,7 @@ def caption(exercise: Exercise) -> str:
     graded = " · ".join(f"{key} {dots[key]}" for key in STARS if key in exercise.meta)
     worth = f"{exercise.points} point{'s' * (exercise.points != 1)} · about {exercise.minutes} minutes"
     stuck = f'stuck? `hint("{exercise.name}")`'
-    return f"**Exercise {course.number(exercise)} · `{exercise.name}`** · {worth} · {graded} · {stuck}"
+    return f"**Exercise {content.number(exercise)} · `{exercise.name}`** · {worth} · {graded} · {stuck}"
 
 
 STARS = ("difficulty", "importance")
@@ -129,10 +129,10 @@ def _checked(source: Source, cell: Cell) -> nbformat.NotebookNode:
     if exercise is None:
         remedy = "Name the exercise's function first, and put the cell into the exercise's file"
         raise SourceError(source.path, cell.line, f"check({name}) names no exercise of this file", remedy)
-    if not course.test_file(exercise).is_file():
-        remedy = f"Write {_short(course.test_file(exercise))}"
+    if not content.test_file(exercise).is_file():
+        remedy = f"Write {_short(content.test_file(exercise))}"
         raise SourceError(source.path, exercise.line, "it has no check", remedy, exercise.name)
-    tests = [TestResult(test, "passed") for test, _, _ in checks.tests_of(exercise)]
+    tests = [TestResult(test, "passed") for test, _, _ in checking.tests_of(exercise)]
     report = Report(exercise.id, "passed", exercise.points, tests)
     result = nbformat.v4.new_output("execute_result", {"text/plain": str(report)}, execution_count=1)
     meta = {"tags": [CHECK_TAG]}  # nbval compares outputs of cells with this tag and a count
@@ -181,14 +181,14 @@ def problems() -> list[str]:
             found.append(f"{_short(path)} is missing. Run `saelab build`.")
         elif path.read_text(encoding="utf-8") != text:
             found.append(f"{_short(path)} is not what its source gives. Run `saelab build`.")
-    for chapter in course.chapters():
-        found += [p for exercise in course.exercises(chapter) for p in _exercise_problems(exercise)]
+    for chapter in content.chapters():
+        found += [p for exercise in content.exercises(chapter) for p in _exercise_problems(exercise)]
         found += _unexpected(chapter, files)
     return found
 
 
 def _everything() -> dict[Path, str]:
-    all_sources = [source for chapter in course.chapters() for source in course.sources(chapter)]
+    all_sources = [source for chapter in content.chapters() for source in content.sources(chapter)]
     return {path: text for source in all_sources for path, text in outputs_of(source).items()}
 
 
@@ -198,12 +198,12 @@ def _exercise_problems(exercise: Exercise) -> list[str]:
     if not exercise.hints:
         found.append(f"{where} has no hint. Write `# %% [markdown] hint=1` cells below it.")
     found += _leaks(exercise, where)
-    report = checks.run(exercise, course.reference_parts(exercise))
+    report = checking.run(exercise, content.reference_parts(exercise))
     if not report.passed:
         first = next(iter(report.failures), None)
         remedy = f"Run `saelab audit --exercise {exercise.id}`."
         found.append(f"{where}: the reference fails {first.name if first else 'its check'}. {remedy}")
-    if checks.run(exercise, course.starter_parts(exercise)).status != "not-started":
+    if checking.run(exercise, content.starter_parts(exercise)).status != "not-started":
         found.append(
             f"{where}: the starter passes, or fails without being told that it is not written yet. Let a test call it."
         )
@@ -215,7 +215,7 @@ def _leaks(exercise: Exercise, where: str) -> list[str]:
     lines = solution_lines(exercise.code)  # the head of a loop or a branch gives nothing away
     secret = {line for line in lines if len(line) >= 20 and not line.startswith("#") and not line.endswith(":")}
     shown: set[str] = set()
-    for source in course.sources(exercise.chapter):
+    for source in content.sources(exercise.chapter):
         for cell in exercise_notebook(source).cells:
             shown |= set(map(str.strip, cell.source.splitlines())) if cell.cell_type == "code" else set()
     remedy = "Write the given code another way, or use `reference(…)`."
@@ -227,7 +227,7 @@ def _leaks(exercise: Exercise, where: str) -> list[str]:
 
 def _unexpected(chapter: str, files: dict[Path, str]) -> list[str]:
     found = []
-    names = {f"test_{e.name}.py" for e in course.exercises(chapter)}
+    names = {f"test_{e.name}.py" for e in content.exercises(chapter)}
     for path in sorted((ROOT / "tests" / chapter).glob("*.py")):
         if path.name not in names:
             found.append(f"{_short(path)} is a check with no exercise. Rename or remove it.")
@@ -253,7 +253,7 @@ def main(arguments: list[str]) -> int:
             return 1 if found else 0
         written = build()
         print("\n".join(f"wrote {_short(path)}" for path in written) or "Nothing to do: all files are up to date.")
-    except (SourceError, course.NoCourse, checks.CheckError) as error:
+    except (SourceError, content.NoCourse, checking.CheckError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

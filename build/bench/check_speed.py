@@ -10,8 +10,8 @@ import time
 
 import torch
 
-from saelab import course
-from saelab.students_work import check_with_dependencies
+from saelab import content
+from saelab.checking import check_with_dependencies
 
 REPEATS = 5
 
@@ -21,8 +21,8 @@ def main() -> None:
     os.environ["SAELAB_PLAIN"] = "1"
     torch.set_num_threads(1)
     fastest = {}
-    for exercise in course.exercises():
-        parts, seconds = course.reference_parts(exercise), []
+    for exercise in content.exercises():
+        parts, seconds = content.reference_parts(exercise), []
         for _ in range(REPEATS + 1):
             started = time.perf_counter()
             report = check_with_dependencies(exercise, parts)

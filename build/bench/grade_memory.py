@@ -36,13 +36,13 @@ def main() -> int:
 
 def measure(submissions: Path, every: int) -> list[tuple[int, float, float]]:
     """(submissions graded, MB of the grader, MB of the warm process) now and then."""
-    from saelab import course
-    from saelab.grade import intake
+    from saelab import content
     from saelab.grade.grader import Grader
+    from saelab.grade.intake import handed_in
     from saelab.grade.settings import Settings
 
-    exercises = tuple(e.id for e in course.exercises(CHAPTER))
-    entries, _ = intake.find([submissions])
+    exercises = tuple(e.id for e in content.exercises(CHAPTER))
+    entries, _ = handed_in.find([submissions])
     found: list[tuple[int, float, float]] = []
     earned, started = 0.0, time.perf_counter()
     print(f"{'graded':>7} {'grader':>10} {'warm process':>13}   seconds")

@@ -28,12 +28,13 @@ from grade_memory import inner
 from other_graders import PLAIN, Nbgrader, Other, Otter, Plain, fill_in
 from small_course import CHAPTER, TENSORS, Question, write, write_class
 
-from saelab import __version__, course
-from saelab.grade import cohort, intake
+from saelab import __version__, content
+from saelab.checking import check_with_dependencies
+from saelab.content import Exercise
+from saelab.grade import cohort
 from saelab.grade.grader import Grader
+from saelab.grade.intake import handed_in
 from saelab.grade.settings import Settings
-from saelab.source import Exercise
-from saelab.students_work import check_with_dependencies
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from notebooks import dump, exercise_notebook  # noqa: E402
@@ -57,7 +58,7 @@ def main() -> None:
         compare(Path(name), arguments)
         tensors(Path(name))
         os.environ.pop("SAELAB_COURSE")
-        for chapter in arguments.chapter or course.chapters():
+        for chapter in arguments.chapter or content.chapters():
             references(chapter, Path(name))
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 
@@ -88,17 +89,17 @@ class Saelab:
         self.folder, self.version = folder, __version__
         write(folder / "course", tuple(map(as_question, PLAIN)))
         os.environ["SAELAB_COURSE"] = str(folder / "course")
-        template = dump(exercise_notebook(course.sources(CHAPTER)[0]))
+        template = dump(exercise_notebook(content.sources(CHAPTER)[0]))
         (folder / "class").mkdir()
         for student, answers in students.items():
             (folder / "class" / f"{student}.ipynb").write_text(fill_in(template, answers))
-        self.grader = Grader(Settings("speed", tuple(e.id for e in course.exercises(CHAPTER))), [])
+        self.grader = Grader(Settings("speed", tuple(e.id for e in content.exercises(CHAPTER))), [])
         (folder / "warm" / cohort.RECORDS).mkdir(parents=True)
 
     def grade(self, student: str) -> tuple[float, float]:
         """(seconds, share of the points), from the file to the record's file."""
         started = time.perf_counter()
-        (entry,), _ = intake.find([self.folder / "class" / f"{student}.ipynb"])
+        (entry,), _ = handed_in.find([self.folder / "class" / f"{student}.ipynb"])
         record = self.grader.grade(entry)
         record.save(cohort.record_path(self.folder / "warm", record.student))
         return time.perf_counter() - started, record.earned / record.out_of
@@ -158,9 +159,9 @@ def tensors(folder: Path) -> None:
     write(folder / "tensors", TENSORS)
     os.environ["SAELAB_COURSE"] = str(folder / "tensors")
     write_class(folder / "one", 1, TENSORS, kinds=(("right",),))
-    (entry,), _ = intake.find([folder / "one"])
+    (entry,), _ = handed_in.find([folder / "one"])
     for trials in (1, 2):
-        with Grader(Settings("speed", tuple(e.id for e in course.exercises(CHAPTER)), trials), []) as grader:
+        with Grader(Settings("speed", tuple(e.id for e in content.exercises(CHAPTER)), trials), []) as grader:
             assert grader.grade(entry).earned == len(TENSORS)
             seconds = [timed(lambda grader=grader: grader.grade(entry)) for _ in range(40)]
         median, fastest = 1000 * statistics.median(seconds), 1000 * min(seconds)
@@ -169,15 +170,15 @@ def tensors(folder: Path) -> None:
 
 def references(chapter: str, folder: Path) -> None:
     """The solved chapter graded, with and without what trains."""
-    exercises = course.exercises(chapter)
+    exercises = content.exercises(chapter)
     checks = {e.id: check_seconds(e) for e in exercises}
     training = [name for name, seconds in checks.items() if seconds > TRAINING]
     scripts = folder / chapter
     scripts.mkdir()
-    for source in course.sources(chapter):
+    for source in content.sources(chapter):
         if source.exercises:
             (scripts / f"{source.stem}.py").write_text("\n\n\n".join(f"# %%\n{e.code}" for e in source.exercises))
-    (entry,), _ = intake.find([scripts])
+    (entry,), _ = handed_in.find([scripts])
     slowest = sorted(checks, key=checks.__getitem__)[-3:]
     alone = sum(checks.values())
     print(f"\n{chapter}: {len(exercises)} exercises, whose checks alone take {alone:.2f} s of processor time here;")
@@ -197,12 +198,12 @@ def check_seconds(exercise: Exercise) -> float:
     found = []
     for _ in range(3):
         started = time.process_time()
-        check_with_dependencies(exercise, course.reference_parts(exercise))
+        check_with_dependencies(exercise, content.reference_parts(exercise))
         found.append(time.process_time() - started)
     return min(found[1:])
 
 
-def twice(grader: Grader, entry: intake.Entry) -> str:
+def twice(grader: Grader, entry: handed_in.Entry) -> str:
     """Seconds and processor time of one submission: the fastest of two, after one that doesn't count."""
     found = []
     for _ in range(3):

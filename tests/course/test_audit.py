@@ -7,10 +7,11 @@ import ast
 
 import pytest
 
-from saelab import audit, course
+from saelab import content
+from saelab.checking import audit
 
 SEEDS = 20
-EXERCISES = course.exercises()
+EXERCISES = content.exercises()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_it_has_all_that_an_exercise_has(exercise):
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
 def test_every_check_says_where_to_look_and_every_assert_what_came(exercise):
-    tree = ast.parse(course.test_file(exercise).read_text(encoding="utf-8"))
+    tree = ast.parse(content.test_file(exercise).read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "the check file has no docstring"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
@@ -53,10 +54,10 @@ def test_every_check_says_where_to_look_and_every_assert_what_came(exercise):
     assert not bare, f"asserts without a message in lines {bare}"
 
 
-@pytest.mark.parametrize("source", [s for c in course.chapters() for s in course.sources(c)], ids=lambda s: s.stem)
+@pytest.mark.parametrize("source", [s for c in content.chapters() for s in content.sources(c)], ids=lambda s: s.stem)
 def test_budgets(source):
     assert len(source.path.read_text(encoding="utf-8").splitlines()) <= 500, "a source has at most 500 lines"
     for exercise in source.exercises:
-        checks = course.test_file(exercise).read_text(encoding="utf-8").splitlines()
+        checks = content.test_file(exercise).read_text(encoding="utf-8").splitlines()
         allowed = 50 + 30 * len(exercise.parts)  # two functions need more facts than one
         assert len(checks) <= allowed, f"{exercise.name}'s check has {len(checks)} lines, {allowed} are allowed"

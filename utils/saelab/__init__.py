@@ -8,7 +8,7 @@ import importlib
 import warnings
 
 __version__ = "0.1.0"
-_HOMES = {"check": "notebook", "hint": "notebook", "reference": "course", "lab": "labs"}
+_HOMES = {"check": "desk.notebook", "hint": "desk.notebook", "reference": "content", "lab": "labs"}
 __all__ = ["check", "hint", "lab", "reference", "plots", "models", "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
@@ -20,6 +20,8 @@ def __getattr__(name: str):
         value = getattr(importlib.import_module(f"saelab.{_HOMES[name]}"), name)
         globals()[name] = value  # a module of the same name (saelab.check) must not hide it
         return value
-    if name in ("plots", "models"):
-        return importlib.import_module(f"saelab.{name}")
+    if name == "models":
+        return importlib.import_module("saelab.labs.models")
+    if name == "plots":
+        return importlib.import_module("saelab.plots")
     raise AttributeError(f"module 'saelab' has no attribute {name!r}")

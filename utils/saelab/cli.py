@@ -7,8 +7,10 @@ import runpy
 import sys
 from pathlib import Path
 
-from . import __version__, course, progress, student, submission
-from .source import SourceError
+from saelab import __version__, answers, content
+from saelab.answers import progress
+from saelab.content import SourceError
+from saelab.desk import commands
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,11 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except (
-        course.UnknownExercise,
-        course.NoCourse,
+        content.UnknownExercise,
+        content.NoCourse,
         SourceError,
-        student.StudentError,
-        submission.SubmissionError,
+        commands.StudentError,
+        answers.SubmissionError,
     ) as error:
         print(error, file=sys.stderr)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -66,7 +68,7 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
     command("reset", run_reset, "put an exercise's cell back to its start; your notebook is kept", "1")
     command("doctor", run_doctor, "is everything installed and in order?")
     if "grade" in argv:  # its arguments are known to the grader alone
-        from .grade.command import add_arguments
+        from saelab.grade.command import add_arguments
 
         add_arguments(command("grade", run_grade, "for instructors: grade submissions in a jail"))
     else:
@@ -86,25 +88,25 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
 
 
 def run_start(arguments) -> int:
-    print("\n".join(student.start(arguments.folder)))
+    print("\n".join(commands.start(arguments.folder)))
     return 0
 
 
 def run_status(arguments) -> int:
-    show = student.details if arguments.all else student.overview
-    print("\n".join(show(student.home())))
+    show = commands.details if arguments.all else commands.overview
+    print("\n".join(show(commands.home())))
     return 0
 
 
 def run_check(arguments) -> int:
-    exercises = [course.find(arguments.exercise)] if arguments.exercise else course.exercises()
+    exercises = [content.find(arguments.exercise)] if arguments.exercise else content.exercises()
     folder = None if arguments.submission else progress.folder()
     problems: list[str] = []
     if arguments.submission:
-        merged = submission.merge([submission.read(path) for path in arguments.submission])
+        merged = answers.merge([answers.read(path) for path in arguments.submission])
         work = {e.chapter: merged for e in exercises}
     elif folder:
-        work, problems = student.work_in(folder, exercises)
+        work, problems = commands.work_in(folder, exercises)
     else:
         work = {}
         if not arguments.json:
@@ -112,8 +114,8 @@ def run_check(arguments) -> int:
     _one_thread()
     reports = []
     for exercise in exercises:
-        report = student.check(exercise, work.get(exercise.chapter), arguments.seed, arguments.separate)
-        report.notes += progress.record(report, folder) if folder else []
+        report = commands.check(exercise, work.get(exercise.chapter), arguments.seed, arguments.separate)
+        report.notes += progress.record(report.exercise, report.status, folder) if folder else []
         reports.append(report)
         if not arguments.json:
             print(report if len(exercises) == 1 or report.status in ("failed", "error") else _short(report))
@@ -128,41 +130,41 @@ def _short(report) -> str:
 
 
 def run_watch(_arguments) -> int:
-    folder = student.home()
+    folder = commands.home()
     print(f"Watching {folder}. Save a notebook to have it checked; Ctrl-C ends this.")
     _one_thread()
-    for changed in student.watch(folder):
+    for changed in commands.watch(folder):
         for path in changed:
-            exercises = [e for e in course.exercises() if (e.chapter, e.path.stem) == (path.parent.name, path.stem)]
-            work, problems = student.work_in(folder, exercises)
+            exercises = [e for e in content.exercises() if (e.chapter, e.path.stem) == (path.parent.name, path.stem)]
+            work, problems = commands.work_in(folder, exercises)
             for exercise in exercises:
-                report = student.check(exercise, work[exercise.chapter])
-                progress.record(report, folder)
+                report = commands.check(exercise, work[exercise.chapter])
+                progress.record(report.exercise, report.status, folder)
                 print(report if report.status in ("failed", "error") else _short(report))
             print("".join(f"{problem}\n" for problem in problems), end="", flush=True)
     return 0
 
 
 def run_hint(arguments) -> int:
-    exercise = course.find(arguments.exercise)
-    tier = progress.next_hint(exercise, student.home())
+    exercise = content.find(arguments.exercise)
+    tier = progress.next_hint(exercise, commands.home())
     print(f"Hint {tier} of {len(exercise.hints)} · {exercise.id}\n")
     print("\n\n".join(exercise.hints[:tier]))
     return 0
 
 
 def run_solution(arguments) -> int:
-    print(student.solution(course.find(arguments.exercise), progress.folder(), arguments.give_up))
+    print(commands.solution(content.find(arguments.exercise), progress.folder(), arguments.give_up))
     return 0
 
 
 def run_reset(arguments) -> int:
-    print("\n".join(student.reset(course.find(arguments.exercise), student.home())))
+    print("\n".join(commands.reset(content.find(arguments.exercise), commands.home())))
     return 0
 
 
 def run_doctor(_arguments) -> int:
-    from .doctor import examine
+    from saelab.desk.doctor import examine
 
     found = examine(progress.folder())
     print("\n".join(f"{'✓' if well else '✗'} {sentence}" for well, sentence in found))
@@ -170,12 +172,12 @@ def run_doctor(_arguments) -> int:
 
 
 def run_grade(arguments) -> int:
-    from .grade import command, policy
+    from saelab.grade import command, policy
 
     try:
         return command.run(arguments)
     except (command.GradeError, policy.PolicyError) as error:
-        raise student.StudentError(str(error)) from None
+        raise commands.StudentError(str(error)) from None
 
 
 def run_new(arguments) -> int:
@@ -187,21 +189,21 @@ def run_build(arguments) -> int:
 
 
 def run_audit(arguments) -> int:
-    from . import audit
+    from saelab.checking import audit
 
-    names = [course.find(name).id for name in arguments.exercise or []]
-    names = names or [e.id for e in course.exercises(arguments.chapter)]
+    names = [content.find(name).id for name in arguments.exercise or []]
+    names = names or [e.id for e in content.exercises(arguments.chapter)]
     return audit.main(names, arguments.seeds, arguments.json, arguments.jobs)
 
 
 def _author(script: str, arguments: list[str]) -> int:
     """Run a program of build/, which is there in a checkout only."""
-    if not course.is_checkout():
-        raise student.StudentError(
+    if not content.is_checkout():
+        raise commands.StudentError(
             "This command needs a checkout of the course's repository, not the installed package."
         )
     _one_thread()
-    return runpy.run_path(str(course.root() / "build" / script))["main"](arguments)
+    return runpy.run_path(str(content.root() / "build" / script))["main"](arguments)
 
 
 def _one_thread() -> None:

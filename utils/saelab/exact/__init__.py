@@ -16,7 +16,8 @@ behaviours are planted, and half of the heads and two of the MLPs are busy with 
 """
 
 from .mechanism import model
+from .saved import save
 from .truth import circuit
-from .words import Prompts, prompts, save, tokenizer
+from .vocabulary import Prompts, prompts, tokenizer
 
 __all__ = ["Prompts", "circuit", "model", "prompts", "save", "tokenizer"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .words import Prompts
+from .vocabulary import Prompts
 
 NODES = [f"{kind}{layer}{i}" for layer in range(3) for kind, i in [*(("a", f".{h}") for h in range(4)), ("m", "")]]
 

@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from .words import MAX_TOKENS, NAMES, PLACES, SPORTS, SURNAMES, VOCABULARY, WORDS, sport
+from .vocabulary import MAX_TOKENS, NAMES, PLACES, SPORTS, SURNAMES, VOCABULARY, WORDS, sport
 
 D_MODEL, D_HEAD, D_MLP, N_HEADS, N_LAYERS = 96, 24, 48, 4, 3
 BALLAST, SHARP, STEEP, LOGIT = 4096.0, 20.0, 12.0, 10.0

@@ -20,11 +20,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .. import course
-from ..files import write_atomically
-from .intake import Entry
+from saelab import content
+from saelab.files import write_atomically
+
+from .filenames import safe_name
+from .intake.handed_in import Entry
 from .jail import system
-from .names import safe_name
 from .record import Grade, Record, RecordError
 from .record import load as load_record
 from .settings import Settings
@@ -174,7 +175,7 @@ class _Office:
     def put_aside(self, at: int, why: str) -> None:
         """A record that says that nobody graded this."""
         entry = self.entries[at]
-        exercises = [course.find(name) for name in self.settings.exercises]
+        exercises = [content.find(name) for name in self.settings.exercises]
         grades = [Grade(e.id, "not-run", 0, e.points, message=f"{why} A person has to look.") for e in exercises]
         record = Record(entry.student, entry.name, grades, dict(entry.hashes), entry.submitted)
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
@@ -211,7 +212,7 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
 
     try:
         from .grader import Grader
-        from .keeper import JailError
+        from .jail.keeper import JailError
 
         with Grader(settings, [out]) as grader:
             try:
@@ -234,8 +235,8 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
 
 def _secrets(out: Path, settings: Settings) -> list[Path]:
     """Files that no student's code may read: the seed, a check, a solution."""
-    exercise = course.find(settings.exercises[0])
-    return [out.resolve() / SETTINGS, course.test_file(exercise), exercise.path]
+    exercise = content.find(settings.exercises[0])
+    return [out.resolve() / SETTINGS, content.test_file(exercise), exercise.path]
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:

@@ -5,9 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from .. import course
-from . import cohort, cohort_page, exports, feedback, intake, nbgrader, policy
+from saelab import content
+
+from . import cohort, policy
+from .exports import gradebooks, nbgrader
+from .intake import handed_in
 from .jail import LAYERS, Limits
+from .pages import cohort_page, feedback
 from .record import Record, RecordError
 from .record import load as load_record
 from .settings import Settings
@@ -47,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade, apply the policy, write everything; 0 if all went well, 1 if a person has to look."""
     exercises = _exercises(arguments.chapter, arguments.exercise)
     rules = policy.load(arguments.policy) if arguments.policy else None
-    entries, notes = intake.find(arguments.submissions)
+    entries, notes = handed_in.find(arguments.submissions)
     print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
     entries = _chosen(entries, arguments.only)
     if not entries:
@@ -78,20 +82,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _exercises(chapters: list[str] | None, names: list[str] | None) -> tuple[str, ...]:
-    wanted = [course.find(name) for name in names or []]
+    wanted = [content.find(name) for name in names or []]
     if chapters or not names:
-        wanted += [e for chapter in chapters or course.chapters() for e in course.exercises(chapter)]
+        wanted += [e for chapter in chapters or content.chapters() for e in content.exercises(chapter)]
     chosen = {e.id for e in wanted}
-    return tuple(e.id for e in course.exercises() if e.id in chosen)
+    return tuple(e.id for e in content.exercises() if e.id in chosen)
 
 
-def _chosen(entries: list[intake.Entry], only: list[str] | None) -> list[intake.Entry]:
+def _chosen(entries: list[handed_in.Entry], only: list[str] | None) -> list[handed_in.Entry]:
     if not only:
         return entries
     unknown = [name for name in only if name not in {e.student for e in entries}]
     if unknown:
         known = [e.student for e in entries]
-        raise GradeError(f"There is no submission by {unknown[0]!r}.{course.nearest(unknown[0], known)}")
+        raise GradeError(f"There is no submission by {unknown[0]!r}.{content.nearest(unknown[0], known)}")
     return [e for e in entries if e.student in only]
 
 
@@ -122,12 +126,12 @@ def _apply(rules: policy.Policy, records: list[Record], out: Path) -> list[Recor
 
 
 def _write(records: list[Record], arguments: argparse.Namespace) -> None:
-    exports.write_all(records, arguments.out)
+    gradebooks.write_all(records, arguments.out)
     feedback.write_all(records, arguments.out)
     cohort_page.write(records, arguments.out)
     if arguments.nbgrader:
         graded = {grade.exercise.partition("/")[0] for record in records for grade in record.grades}
-        nbgrader.write([c for c in course.chapters() if c in graded], arguments.out)
+        nbgrader.write([c for c in content.chapters() if c in graded], arguments.out)
 
 
 def _summary(records: list[Record], layers: dict[str, bool], jailed: bool) -> list[str]:

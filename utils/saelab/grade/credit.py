@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .. import checks, course
-from ..report import Report, TestResult
-from ..source import Exercise
+from saelab import checking, content
+from saelab.content import Exercise
+from saelab.report import Report, TestResult
 
 LEAST = 0.5  # of the way from an empty answer to a right one, for any credit
 
@@ -29,19 +29,19 @@ def credit(exercise: Exercise, report: Report) -> float:
 
 
 def _named(exercise: Exercise) -> set[str]:
-    return {name for name, _, _ in checks.tests_of(exercise) if TestResult(name, "").is_named}
+    return {name for name, _, _ in checking.tests_of(exercise) if TestResult(name, "").is_named}
 
 
 @functools.lru_cache(maxsize=256)
 def _best_empty(exercise_id: str) -> int:
     """How many of an exercise's named tests the best empty answer passes."""
-    exercise = course.find(exercise_id)
+    exercise = content.find(exercise_id)
     named = _named(exercise)
     plain = replace(exercise, misconceptions=[])  # nobody asks what an empty answer misunderstood
     counts = []
     for empty in (_zeros, _ones, _noise, _echo):
-        parts = {name: emptied(part, empty) for name, part in course.reference_parts(exercise).items()}
-        tests = checks.run(plain, parts, "empty").tests
+        parts = {name: emptied(part, empty) for name, part in content.reference_parts(exercise).items()}
+        tests = checking.run(plain, parts, "empty").tests
         counts.append(sum(t.outcome == "passed" for t in tests if t.name in named))
     return max(counts)
 

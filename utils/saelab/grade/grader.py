@@ -7,20 +7,19 @@ from pathlib import Path
 
 import torch
 
-from .. import checks, course
-from ..define import AnswerError
-from ..implementation import Gone
-from ..remote import RemoteParts
-from ..report import Report
-from ..source import Exercise, read
-from ..students_work import note_on_solved
-from ..submission import Answer, Piece
+from saelab import checking, content
+from saelab.answers import Answer, AnswerError, Piece
+from saelab.apart import RemoteParts
+from saelab.checking import Gone, note_on_solved
+from saelab.content import Exercise, read
+from saelab.report import Report
+
 from . import jail
 from .credit import credit
-from .examiner import Examiner
-from .intake import Entry, Work, load
-from .keeper import Child, JailError, Warm, WarmGone
-from .probe import escapes
+from .intake.examiner import Examiner
+from .intake.handed_in import Entry, Work, load
+from .jail.keeper import Child, JailError, Warm, WarmGone
+from .jail.probe import escapes
 from .record import Grade, Record, Test
 from .settings import Settings
 
@@ -32,7 +31,7 @@ class Grader:
 
     def __init__(self, settings: Settings, hidden: list[Path]):
         self.settings, self._hidden = settings, hidden
-        self._exercises = [course.find(name) for name in settings.exercises]
+        self._exercises = [content.find(name) for name in settings.exercises]
         self._warm: Warm | None = None
         self._examine = Examiner()
         torch.set_num_threads(1)
@@ -53,8 +52,8 @@ class Grader:
         if self._warm is None:
             imports, lab = _needed(self._exercises)
             hidden = [
-                course.HERE / "_course",
-                *(course.root() / k for k in ("chapters", "solutions", "tests", "build")),
+                content.PACKAGE / "_course",
+                *(content.root() / k for k in ("chapters", "solutions", "tests", "build")),
             ]
             self._warm = Warm(imports, lab, hidden, self.settings.limits, self.settings.jailed)
         return self._warm
@@ -156,9 +155,9 @@ class _Sitting:
 
     def _trials(self, exercise: Exercise, answer: Answer, child: Child) -> Report:
         wants_earlier = any("reference" in piece.code for piece in answer.pieces)
-        parts = RemoteParts(answer, child, course.earlier(exercise) if wants_earlier else ())
+        parts = RemoteParts(answer, child, content.earlier(exercise) if wants_earlier else ())
         for trial in range(self.settings.trials):
-            report = checks.run(exercise, parts, f"{self.settings.seed}/{exercise.id}/{trial}")
+            report = checking.run(exercise, parts, f"{self.settings.seed}/{exercise.id}/{trial}")
             if not report.passed:
                 break
         return report
@@ -226,7 +225,7 @@ def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
     """The import statements of the setup and exercise cells up to these exercises' sections; do they use a lab?"""
     last = {e.chapter: e.path for e in exercises}
     texts = [text for e in {e.path: e for e in exercises}.values() for text in (*read(e.path).setup, e.code)]
-    texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in course.earlier(e)]
+    texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in content.earlier(e)]
     imports = {
         ast.unparse(node)
         for text in texts

@@ -26,7 +26,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .. import course
+from saelab import content
+
 from .record import Change, Record
 
 KEYS = ("due", "late", "extensions", "submitted", "adjust")
@@ -81,7 +82,7 @@ class Policy:
         for student in dict.fromkeys(named):
             if student not in known:
                 meant = f" Did you mean {by_name[student]}?" if student in by_name else ""
-                meant = meant or (course.nearest(student, list(known)) if known else "")
+                meant = meant or (content.nearest(student, list(known)) if known else "")
                 found.append(f"{self.path.name} names {student}, who has handed in nothing here.{meant}")
         return found
 
@@ -119,7 +120,7 @@ def _known_keys(path: Path, where: str, table: object, known: tuple[str, ...]) -
     for key in table:
         if key not in known:
             place = f" in {where}" if where else ""
-            raise PolicyError(f"{path} has an unknown key {key!r}{place}.{course.nearest(key, list(known))}")
+            raise PolicyError(f"{path} has an unknown key {key!r}{place}.{content.nearest(key, list(known))}")
 
 
 def _late(path: Path, table: object) -> Late:
@@ -167,8 +168,8 @@ def _adjustment(path: Path, number: int, row: dict) -> Adjustment:
     if not isinstance(exercise, str):
         raise PolicyError(f'{path}: exercise in {where} has to be a name, exercise = "chapter/name".')
     try:
-        exercise = course.find(exercise).id if exercise else ""
-    except course.UnknownExercise as error:
+        exercise = content.find(exercise).id if exercise else ""
+    except content.UnknownExercise as error:
         raise PolicyError(f"{path}: {where}: {error}") from None
     return Adjustment(_key(row["student"]), points, row["why"].strip(), exercise)
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..files import write_atomically
+from saelab.files import write_atomically
 
 VERSION = 1
 STATUSES = ("passed", "failed", "error", "timeout", "missing", "not-run")

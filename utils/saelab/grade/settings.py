@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .. import __version__, course
+from saelab import __version__, content
+
 from .jail import Limits
 
 
@@ -25,7 +26,7 @@ class Settings:
     def fingerprint(self) -> dict[str, str]:
         """What a record says of these settings and of the checks; a record with another one is out of date."""
         chapters = sorted({name.partition("/")[0] for name in self.exercises})
-        files = [p for c in chapters for k in ("tests", "chapters") for p in (course.root() / k / c).glob("*.py")]
+        files = [p for c in chapters for k in ("tests", "chapters") for p in (content.root() / k / c).glob("*.py")]
         checks_hash = hashlib.sha256(b"\0".join(p.name.encode() + p.read_bytes() for p in sorted(files))).hexdigest()
         said = f"{self.seed}/{self.exercises}/{self.trials}/{self.seconds}/{self.deadline}/{self.partial}"
         said += f"/{self.limits}"

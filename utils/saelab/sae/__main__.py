@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,9 +25,12 @@ from tqdm import tqdm
 
 from saelab import sae as S
 from saelab.files import write_atomically
-from saelab.labs import NAMES, Lab, lab
+from saelab.labs import NAMES, lab
 
 from . import parallel
+
+if TYPE_CHECKING:
+    from saelab.labs.base import Lab
 
 ARCHITECTURES = {  # name: class, and what --sparsity is there
     "standard": (S.StandardSAE, "l1"),
@@ -57,7 +61,7 @@ class Shares:
         return torch.from_numpy(found)
 
 
-def harvest(here: Lab, args: argparse.Namespace, rank: int, work: Path) -> Shares:
+def harvest(here: "Lab", args: argparse.Namespace, rank: int, work: Path) -> Shares:
     """Let every process write the activations of its sequences, <bos> left out, as float16; then open all of them."""
     many = parallel.processes()
     files = [work / f"{args.sequences}x{args.length}-{i + 1}-of-{many}.npy" for i in range(many)]

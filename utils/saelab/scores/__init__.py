@@ -11,7 +11,7 @@ split. Where a figure is undefined (a factor without positives, say) it is nan, 
 """
 
 from .cross_entropy import CrossEntropy, ce_recovered
-from .factors import FactorF1, factor_f1
+from .detection import FactorF1, factor_f1
 from .geometry import Superposition, superposition
 from .probes import auc, linear_probe_auc, mean_differences, probe_directions, token_auc
 from .reconstruction import Quality, RandomDictionary, quality, random_dictionary

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
     from saelab.world.world import World
 
+SPECIAL = ("<bos>", "<pad>", "<eos>", "<unk>")
+BOS, PAD = 0, 1
 _PIECES = r" ?\w+| ?[^\w\s]|\s+"
 
 

@@ -15,13 +15,13 @@ from saelab.world import factors as f
 from saelab.world.draw import Array, Draw, Lexicon
 from saelab.world.factors import Factor
 from saelab.world.families import KINDS
-from saelab.world.prompts import Flip, WorldPrompts, twins
 from saelab.world.text import Text
+from saelab.world.tokenizer import BOS, SPECIAL, split
 from saelab.world.topical import CLASSES, LOG_P, PRIOR
 from saelab.world.topics import TOPICS
 
-_SPECIAL = ("<bos>", "<pad>", "<eos>", "<unk>")
-BOS, PAD = 0, 1
+from .questions import Flip, WorldPrompts, twins
+
 _SLOTS = 10  # context factors a token can have at once
 
 
@@ -34,7 +34,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        words, factors = Lexicon(_SPECIAL), Lexicon()
+        words, factors = Lexicon(SPECIAL), Lexicon()
         self.kinds = KINDS
         first = [self._first_use(kind, words, factors) for kind in KINDS]
         self.lengths = np.array([len(d.columns) for d in first])
@@ -85,8 +85,6 @@ class World:
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text, <bos> first. Raises ValueError for a word that the world does not have."""
-        from saelab.world.tokenizer import split
-
         pieces = split(text)
         unknown = [piece for piece in pieces if piece not in self._words.number]
         if unknown:
@@ -95,7 +93,7 @@ class World:
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens, special tokens left out."""
-        return "".join(self.vocabulary[t] for t in tokens if t >= len(_SPECIAL)).strip()
+        return "".join(self.vocabulary[t] for t in tokens if t >= len(SPECIAL)).strip()
 
     def write(self, kind, rng: np.random.Generator, topic: Array, **more) -> Draw:
         """Let a kind of sentence write len(topic) sentences."""

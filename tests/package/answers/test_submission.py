@@ -1,0 +1,349 @@
+"""Is a student's file read as it was meant, and each trouble in it told without harm to the rest?"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from saelab import answers, content
+from saelab.desk import commands
+
+RIGHT = "def double(x):\n    return x + x"
+IMPORTS = "import torch\nfrom torch import Tensor"
+
+
+def notebook(path: Path, *cells, **meta) -> Path:
+    """A notebook of code cells; a pair is (text, exercise in the metadata)."""
+    made = []
+    for cell in cells:
+        text, exercise = cell if isinstance(cell, tuple) else (cell, None)
+        metadata = {"exercise": exercise} if exercise else {}
+        made.append({"cell_type": "code", "source": text.splitlines(keepends=True), "metadata": metadata})
+    path.write_text(json.dumps({"cells": made, "metadata": meta, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+def check(name: str, path: Path):
+    return commands.check(content.find(name), answers.read(path))
+
+
+PASSING = {
+    "plain": [IMPORTS, (RIGHT, "double")],
+    "without metadata": [IMPORTS, RIGHT],
+    "magics and shell lines": ["%matplotlib inline\n!pip install x\nimport math", ("%time 1\n" + RIGHT, "double")],
+    "a helper in another cell, and a constant it needs": [
+        "TWO = 2\ndef times(x):\n    return x * TWO",
+        ("def double(x):\n    return times(x)", "double"),
+    ],
+    "an own import": ["from math import prod as p", ("def double(x):\n    return x * p([1, 2])", "double")],
+    "cells elsewhere that use the answer's local names": [
+        "x = nothing_like_it()",
+        ("def double(x):\n    y = x\n    return x + y", "double"),
+        "y = x = 1 / 0",
+    ],
+    "a broken cell elsewhere": ["def broken(:\n", (RIGHT, "double")],
+    "a cell elsewhere that never ends": ["while True:\n    pass", (RIGHT, "double")],
+    "an error behind the definition": [(RIGHT + "\nprint(double(undefined))", "double")],
+    "a check inside the cell": [(RIGHT + "\ncheck(double)", "double")],
+    "a copied cell, still the starter, below": [
+        (RIGHT, "double"),
+        ('def double(x):\n    raise NotImplementedError("double")', "double"),
+    ],
+    "an older try above": [("def double(x):\n    return x", "double"), (RIGHT, "double")],
+    "another language": ["%%bash\nrm -rf /nowhere", (RIGHT, "double")],
+    "shell lines of several lines, results of commands, questions": [
+        "!pip install \\\n    --quiet it's\nfiles = !ls\nfiles?\n?files\n%%time\nTWO = 2",
+        ("%%time\nif True:\n    !ls\nsize = %who_ls\ndef double(x):\n    return TWO * x", "double"),
+    ],
+    "lines that look like magics and are none": [
+        ('def double(x):\n    """\n%time\n!ls\nx?\n    """\n    return (x * 7\n    % 7 * 0\n    + x\n+ x)', "double")
+    ],
+    "a timed definition of a helper": ["%time TWO = 1 + 1", ("def double(x):\n    return TWO * x", "double")],
+    "by lambda": ["double = lambda x: x + x"],
+    "by partial": ["from functools import partial\ndouble = partial(lambda two, x: two * x, 2)"],
+    "a star import": ["from operator import *\nfrom math import *", ("def double(x):\n    return add(x, x)", "double")],
+    "a decorator": [
+        "import functools\ndef loud(f):\n    @functools.wraps(f)\n    def g(*a):\n        return f(*a)\n    return g",
+        ("@loud\ndef double(x):\n    return x + x", "double"),
+    ],
+    "state of a helper, kept with global": [
+        "CALLS = 0",
+        "def count():\n    global CALLS\n    CALLS += 1",
+        ("def double(x):\n    count()\n    return x + x", "double"),
+    ],
+    "a table filled in several cells": [
+        "TABLE = {}",
+        "TABLE['two'] = 1\nTABLE['two'] += 1\nTABLE['other'] = undefined",
+        ("def double(x):\n    return TABLE['two'] * x", "double"),
+    ],
+    "a helper class, with a method set later": [
+        "class Base:\n    two = 2\nclass Times(Base):\n    pass",
+        "def times(self, x):\n    return self.two * x\nTimes.times = times",
+        ("def double(x):\n    return Times().times(x)", "double"),
+    ],
+    "a helper written again for something else below": [
+        "def helper(x):\n    return 2 * x",
+        ("def double(x):\n    return helper(x)", "double"),
+        "def helper(x):\n    return 5 * x",
+    ],
+    "a helper mended in a later cell above": [
+        "def helper(x):\n    return 5 * x",
+        "def helper(x):\n    return 2 * x",
+        ("def double(x):\n    return helper(x)", "double"),
+    ],
+    "helpers only below": [
+        ("def double(x):\n    return helper(x)", "double"),
+        "def helper(x):\n    return TWO * x\nTWO = 2",
+        "del helper",
+    ],
+    "an own function by a builtin's name, and stray ones": [
+        "sum = 0\nfor i in range(3):\n    sum += i\nabs = 7",
+        "def pow(x, y):\n    return x * y",
+        ("def double(x):\n    return pow(x, 2) + sum([]) * abs(0)", "double"),
+    ],
+    "two exercises in one cell": [
+        (RIGHT + "\ndef quadruple(x):\n    return double(double(x))", "quadruple"),
+        ('def double(x):\n    raise NotImplementedError("double")', "double"),
+    ],
+    "the marked cell emptied, the answer in a new one above": [RIGHT, ("# see above", "double")],
+    "a broken second try below": [RIGHT, "def double(x:\n    return"],
+    "metadata that is no name": [IMPORTS, (RIGHT, ["double"])],
+    "the whole id in the metadata": [(RIGHT, "small/double"), ("def double(x):\n    return 0", "quadruple")],
+    "a program's end": [(RIGHT + '\nif __name__ == "__main__":\n    while True:\n        pass', "double")],
+    "a line separator and a form feed in strings": [
+        "TEXT = 'a\u2028b\x0cc'\nTWO = 2; THREE = 3; FOUR = undefined",
+        ("def double(x):\n    return TWO * x", "double"),
+    ],
+    "half a character": ["# \ud800\nTWO = 2", ("def double(x):\n    '\udfff'\n    return TWO * x", "double")],
+    "Windows line ends and tabs": [
+        "%matplotlib inline\r\nTWO = \\\r\n  2\r\n",
+        ("def double(x):\r\n\treturn TWO * x\r\n", "double"),
+    ],
+    "type comments": ["TWO = 2  # type: int", ("def double(x):  # type: ignore\n    return TWO * x", "double")],
+    "a cell of 600,000 characters elsewhere": ["X = '" + "x" * 600_000 + "'", (RIGHT, "double")],
+    "a long table in a cell": ["X = [" + "1, " * 50_000 + "2]", ("def double(x):\n    return X[-1] * x", "double")],
+    "a warning and much output": [("import warnings\nprint('x' * 10**6)\nwarnings.warn('w')\n" + RIGHT, "double")],
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_honest_work_passes_however_the_notebook_looks(name, small_course, tmp_path):
+    report = check("double", notebook(tmp_path / "n.ipynb", *PASSING[name]))
+    assert report.passed, str(report)
+
+
+FAILING = {
+    "Cell 1 (double) can't be read by Python: '(' was never closed": [("def double(x:\n    return", "double")],
+    "n.ipynb has no cell for `double`. Bring it back with `saelab reset small/double`": ["def triple(x): ..."],
+    "Cell 1 (double) defines no function `double`": [("def dubble(x):\n    return 2 * x", "double")],
+    "Cell 1 (double) raised NameError: name 'y' is not defined": [("y\n" + RIGHT, "double")],
+    "Cell 1 (double) starts with `%%writefile`, so Python never runs it. Take that line out": [
+        ("%%writefile a.py\n" + RIGHT, "double")
+    ],
+    "Cell 1 (double) can't be read by Python: it is nested too deeply": [
+        ("x = " + "-" * 9000 + "1\n" + RIGHT, "double")
+    ],
+    "Cell 1 (double) can't be read by Python: it is longer than 500,000 characters": [
+        ("#" * 600_000 + RIGHT, "double")
+    ],
+    "Cell 1 (double) can't be read by Python: source code string cannot contain null bytes": [(RIGHT + "\0", "double")],
+    "name 'x' is parameter and global": [("def double(x):\n    global x", "double")],
+    "`double` is there 2 times (cells 1, 2); cell 2 counts": [("def double(x):\n    return 2", "double")] * 2,
+}
+
+
+@pytest.mark.parametrize("sentence", FAILING)
+def test_trouble_is_one_sentence_and_other_exercises_are_untouched(sentence, small_course, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", *FAILING[sentence], ("def quadruple(x):\n    return 4 * x", "quadruple"))
+    assert sentence in str(check("double", path))
+    assert check("quadruple", path).passed
+
+
+def test_both_processes_take_the_same_submission(small_course, tmp_path):
+    work = answers.read(notebook(tmp_path / "n.ipynb", *PASSING["plain"]))
+    assert commands.check(content.find("double"), work, separate=True).passed
+    broken = answers.read(notebook(tmp_path / "m.ipynb", ("y\n" + RIGHT, "double")))
+    assert "NameError: name 'y'" in str(commands.check(content.find("double"), broken, separate=True))
+
+
+@pytest.mark.parametrize("text", ["not json at all", '{"nbformat": 4}', "[1, 2]", '{"cells": 3}', ""])
+def test_a_file_that_is_no_notebook_is_one_sentence(text, tmp_path):
+    (tmp_path / "n.ipynb").write_text(text)
+    with pytest.raises(answers.SubmissionError, match="is not a notebook: .*Download or save it again"):
+        answers.read(tmp_path / "n.ipynb")
+    with pytest.raises(answers.SubmissionError, match="There is no file"):
+        answers.read(tmp_path / "none.ipynb")
+
+
+SCRIPTS = {
+    "percent cells": f"# %%\nimport torch\n# %%\n{RIGHT}\n# %%\nprint('ran')\n",
+    "what nbconvert exports": (
+        "#!/usr/bin/env python\n# coding: utf-8\n\n# # Title\n\n# In[1]:\n\n\n"
+        "get_ipython().run_line_magic('matplotlib', 'inline')\nfiles = get_ipython().getoutput('ls')\nTWO = 2\n\n"
+        "# In[ ]:\n\n\nget_ipython().run_cell_magic('time', '', 'def double(x):\\n    return TWO * x\\n')\n"
+    ),
+    "percent cells with a mark": f'# %% exercise="double"\n{RIGHT}\n# %% [markdown]\n"""\ndef double(x): no\n"""\n',
+    "a long text that looks like code at the margin": f'"""\nfrom here\n@all\ndef double(x):\n"""\n{RIGHT}\n',
+    "decorators, branches and brackets at the margin": (
+        "import functools\n@functools.cache\n\n# why\ndef two(\n):\n    return 2\n"
+        "if two() > 3:\n    pass\nelse:\n    THREE = 3\ntry:\n    ONE = undefined\nexcept NameError:\n    ONE = 1\n"
+        "def double(x):\n    return two() * x * ONE + THREE * 0\nprint(double(undefined))\nwhile True:\n    pass\n"
+    ),
+    "a program": f'{RIGHT}\n\nif __name__ == "__main__":\n    while True:\n        pass\n',
+    "Windows line ends": f"import math\n\n{RIGHT}\n".replace("\n", "\r\n"),
+    "one long script": f"import torch\n\n{RIGHT}\n\ndef broken(:\n    pass\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_read_too(name, small_course, tmp_path):
+    (tmp_path / "s.py").write_text(SCRIPTS[name], newline="")
+    assert check("double", tmp_path / "s.py").passed
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1"])
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_any_encoding_is_read(encoding, suffix, small_course, tmp_path):
+    code = RIGHT + "  # größer"
+    notebook_text = json.dumps({"cells": [{"cell_type": "code", "source": code}]}, ensure_ascii=False)
+    path = tmp_path / f"s{suffix}"
+    path.write_bytes((notebook_text if suffix == ".ipynb" else code).encode(encoding))
+    assert check("double", path).passed
+    assert "größer" in answers.read(path).cells[0].text
+
+
+def test_parts_of_an_exercise_may_be_moved_to_other_cells(small_course, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "def other(x):\n    return x\nOFF = undefined", (RIGHT, "double"))
+    exercise = dataclasses.replace(content.find("double"), parts=("double", "other"))
+    assert answers.read(path).answer(exercise).pieces[-1].code == "def other(x):\n    return x\n" + RIGHT
+
+
+def test_a_copy_in_another_notebook_does_not_hide_the_marked_cell(small_course, tmp_path):
+    home = notebook(tmp_path / "01_small.ipynb", (RIGHT, "double"))
+    other = notebook(tmp_path / "z.ipynb", "def double(x):\n    return 0")
+    both = answers.merge([answers.read(home), answers.read(other)])
+    assert commands.check(content.find("double"), both).passed
+    notebook(home, ('def double(x):\n    raise NotImplementedError("double")', "double"))
+    notebook(other, RIGHT)
+    both = answers.merge([answers.read(home), answers.read(other)])
+    assert commands.check(content.find("double"), both).passed, "the only answer that is written counts"
+
+
+def test_own_modules_that_are_sent_along_can_be_imported(small_course, tmp_path):
+    (tmp_path / "my_tools.py").write_text("from my_numbers import TWO\ndef times(x):\n    return TWO * x\n")
+    (tmp_path / "my_numbers.py").write_text("TWO = 2\n")
+    (tmp_path / "json.py").write_text("no reason to hide the library\n")
+    answer = ("def double(x):\n    return times(x)", "double")
+    path = notebook(tmp_path / "n.ipynb", "import json\nfrom my_tools import times", answer)
+    work = answers.merge([answers.read(file) for file in [path, *sorted(tmp_path.glob("*.py"))]])
+    found = work.answer(content.find("double"))
+    assert [piece.label for piece in found.pieces][1:] == ["my_numbers.py", "my_tools.py", "cell 1", "cell 2 (double)"]
+    try:
+        assert commands.check(content.find("double"), work).passed
+    finally:
+        sys.modules.pop("my_tools"), sys.modules.pop("my_numbers")
+
+
+USES = {
+    "by name": (["def quadruple(x):\n    return double(double(x))", RIGHT], ["double"]),
+    "through a helper": (
+        ["def f(x):\n    return double(x)", "def quadruple(x):\n    return f(f(x))", RIGHT],
+        ["double"],
+    ),
+    "in the same cell": ([RIGHT + "\ndef quadruple(x):\n    return double(double(x))"], ["double"]),
+    "though the cell is gone": (["def quadruple(x):\n    return double(double(x))"], ["double"]),
+    "not where it is a local name": (["def quadruple(x):\n    double = 2 * x\n    return 2 * double", RIGHT], []),
+    "not as an attribute": (["def quadruple(x):\n    return x.double()", RIGHT], []),
+    "not what stands elsewhere": (["def quadruple(x):\n    return 4 * x", RIGHT, "double(3)"], []),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_the_exercises_that_an_answer_calls_are_known_from_its_text(name, small_course, tmp_path):
+    written, expected = USES[name]
+    work = answers.read(notebook(tmp_path / "n.ipynb", *written))
+    assert [e.name for e in work.answer(content.find("quadruple")).uses] == expected
+
+
+def test_what_the_setup_runs_anyway_is_not_run_twice(small_course, tmp_path):
+    written = [
+        IMPORTS + "\nfrom torch import sin as Tensor_sin",
+        "def double(x: Tensor):\n    return Tensor_sin(x) * torch.pi",
+    ]
+    answer = answers.read(notebook(tmp_path / "n.ipynb", *written, "Tensor = 3")).answer(content.find("double"))
+    assert [piece.code for piece in answer.pieces][1:] == ["from torch import sin as Tensor_sin", written[1]]
+
+
+HOSTILE = {
+    "brackets": "(" * 400_000,
+    "minus signs": "-" * 400_000 + "1",
+    "attributes": "a" + ".b" * 20_000,
+    "calls": "a" + "()" * 20_000,
+    "a sum": "1" + "+1" * 20_000,
+    "lambdas": "lambda:" * 900 + "1",
+    "a condition": "if " + "a+" * 300 + "a:\n    pass",
+    "digits": "x = " + "9" * 400_000,
+    "indents": "\n".join(" " * i + "if 1:" for i in range(200)),
+    "statements": "a;" * 6_000,
+    "null bytes": "\0" * 1_000,
+    "open strings": "'''" * 99_999,
+    "spaces": " " * 400_000 + "=\n" + "a " * 200_000 + "\n%",
+    "newlines": "\n" * 400_000 + "%x",
+    "questions": "?" * 400_000,
+    "quotes": "x = " + "\"'" * 200_000 + "?",
+    "escapes": "'" + "\\" * 400_000 + "\n!x",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_costs_only_itself_and_less_than_two_seconds(name, small_course, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", HOSTILE[name], RIGHT, (HOSTILE[name], "quadruple"))
+    began = time.process_time()
+    work = answers.read(path)
+    assert not work.answer(content.find("double")).problem
+    work.answer(content.find("quadruple"))
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_behind_an_answer_in_a_script_costs_only_itself(name, small_course, tmp_path):
+    (tmp_path / "s.py").write_text(RIGHT + "\nx = 1\n" + HOSTILE[name])
+    began = time.process_time()
+    assert not answers.read(tmp_path / "s.py").answer(content.find("double")).problem
+    assert time.process_time() - began < 2
+
+
+def test_what_is_too_much_is_refused_in_a_sentence(small_course, tmp_path, monkeypatch):
+    path = notebook(tmp_path / "n.ipynb", *["x = 1"] * 10)
+    for limit, sentence in [("CELLS", "cells"), ("CODE", "characters of code"), ("STRUCTURE", "too many outputs")]:
+        with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match=sentence):
+            patch.setattr(f"saelab.answers.cells.{limit}", 9)
+            answers.read(path)
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(answers.SubmissionError, match="nested too deeply"):
+        answers.read(path)
+    path.write_text('{"cells": ' + "9" * 9_999 + "}")
+    with pytest.raises(answers.SubmissionError, match="is not a notebook"):
+        answers.read(path)
+
+
+def test_files_that_would_hang_are_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "n.ipynb")
+    (tmp_path / "m.ipynb").mkdir()
+    for name in ("n.ipynb", "m.ipynb"):
+        with pytest.raises(answers.SubmissionError, match="can't be read"):
+            answers.read(tmp_path / name)
+
+
+def test_fifty_megabytes_of_outputs_are_read_quickly(small_course, tmp_path):
+    picture = {"output_type": "display_data", "data": {"image/png": "iVBOR" * 200_000}, "metadata": {}}
+    made = [{"cell_type": "code", "source": RIGHT, "metadata": {"exercise": "double"}, "outputs": [picture] * 50}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": made}))
+    began = time.process_time()
+    work = answers.read(tmp_path / "n.ipynb")
+    assert time.process_time() - began < 2
+    assert work.cells[0].text == RIGHT

@@ -1,0 +1,154 @@
+"""Does a check say the right thing of right answers, wrong answers, and answers of the wrong kind?"""
+
+import builtins
+import functools
+
+import pytest
+import torch
+
+from saelab import checking, content
+from saelab.checking import check_with_dependencies
+from saelab.desk import notebook
+
+WRONG = {
+    "returned None. Is a `return` missing?": "def double(x):\n    x + x",
+    "returned a list; a torch tensor was expected": "def double(x):\n    return (x + x).tolist()",
+    "returned a tensor of shape (1,); (1, 1) was expected (batch feats)": "def double(x):\n    return (x + x)[0]",
+    "dtype float64; float32 was expected, like its input": "def double(x):\n    return (x + x).double()",
+    "returned dtype int64; float was expected": "def double(x):\n    return (x + x).long()",
+    "1 of 1 entries are NaN or infinite": "def double(x):\n    return x * float('nan')",
+    "`double(x, y)` can't be called as `double(x)`": "def double(x, y):\n    return x + y",
+    "changed its argument `x` in place": "def double(x):\n    x *= 2\n    return x",
+    "carries no gradient back to its input": "def double(x):\n    return (x + x).detach()",
+    "It raised ZeroDivisionError: division by zero": "def double(x):\n    return x * (1 / 0)",
+    "Called    double(tensor([[3.]]))\n    Expected  tensor([[6.]])\n    Got       tensor([[9.]])\n"
+    "    Look at: Add, don't multiply.": "def double(x):\n    return x * x",
+}
+
+
+def implementation(code: str) -> dict:
+    namespace = {"torch": torch}
+    exec(code, namespace)
+    return {"double": namespace["double"]}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_a_wrong_answer_is_told_why_in_one_sentence(sentence, small_course):
+    report = checking.run(content.find("double"), implementation(WRONG[sentence]))
+    assert report.status == "failed"
+    assert sentence in str(report), str(report)
+    assert sentence.split("\n")[0].split("`")[0] in builtins.str(report._repr_html_()).replace("&#x27;", "'")
+
+
+def test_a_misconception_is_told_back_by_its_outputs_only(small_course):
+    exercise = content.find("double")
+    told = checking.run(exercise, implementation("def double(x):\n    return torch.stack([r ** 2 for r in x])"))
+    assert told.misconception == "squares" and "You squared" in str(told)
+    nan = "def double(x):\n    return x * x if len(x) == 1 else x * float('nan')"
+    assert checking.run(exercise, implementation(nan)).misconception == "squares"
+    assert checking.run(exercise, implementation("def double(x):\n    return x * float('nan')")).misconception is None
+    other = checking.run(exercise, implementation("def double(x):\n    return x * x + 0.01"))
+    assert other.status == "failed" and other.misconception is None
+
+
+def test_a_misconception_that_differs_in_its_gradient_alone_is_told_back(small_course):
+    path = small_course / "chapters/small/01_small.py"
+    cell = """
+# %% misconception="double"
+def pulls_three_times(x):
+    "The value is right, the gradient is 3."
+    return x + x + (x - x.detach())
+"""
+    path.write_text(path.read_text() + cell)
+    told = checking.run(content.find("double"), implementation("def double(x):\n    return 3 * x - x.detach()"))
+    assert told.misconception == "pulls_three_times", str(told)
+    other = checking.run(content.find("double"), implementation("def double(x):\n    return 5 * x - 3 * x.detach()"))
+    assert other.status == "failed" and other.misconception is None, str(other)
+    broken = (
+        "def double(x):\n    y = x + x\n    y.register_hook(lambda g: 1 / 0) if y.requires_grad else 0\n    return y"
+    )
+    assert checking.run(content.find("double"), implementation(broken)).misconception is None
+
+
+def test_where_a_float_is_asked_for_a_misconception_is_told_back_from_a_tensor_and_from_a_number():
+    exercise = content.find("training/l1_from_deviation")
+    for variant in exercise.misconceptions:
+        wrong = content.variant_parts(exercise, variant)[exercise.name]
+        for kind in (float, torch.as_tensor):
+            parts = {exercise.name: lambda acts, mask, unit, fn=wrong, kind=kind: kind(fn(acts, mask, unit))}
+            assert checking.run(exercise, parts).misconception == variant.name
+
+
+def test_misconceptions_of_a_class_are_told_back_the_random_ones_too(small_course):
+    exercise = content.find("Scale")
+    for variant in exercise.misconceptions:
+        report = checking.run(exercise, content.variant_parts(exercise, variant))
+        assert report.misconception == variant.name, str(report)
+
+
+def test_the_starter_is_not_written_yet(small_course):
+    for exercise in content.exercises("small"):
+        assert checking.run(exercise, content.starter_parts(exercise)).status == "not-started"
+
+
+def test_a_check_leaves_the_students_random_numbers_alone(small_course):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    checking.run(content.find("Scale"), content.reference_parts(content.find("Scale")))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_another_seed_gives_other_inputs_and_the_same_seed_the_same(small_course):
+    seen: list = []
+
+    def double(x):
+        seen.append(x.clone())
+        return x + x
+
+    for seed in (1, 1, 2):
+        checking.run(content.find("double"), {"double": double}, seed)
+    runs = [seen[i : i + len(seen) // 3] for i in range(0, len(seen), len(seen) // 3)]
+    assert all(torch.equal(a, b) for a, b in zip(runs[0], runs[1]))
+    assert not all(torch.equal(a, b) for a, b in zip(runs[0], runs[2]))
+
+
+def test_a_wrong_earlier_answer_does_not_cost_the_later_one(small_course):
+    namespace = {"torch": torch}
+    exec("def double(x):\n    return x * x\ndef quadruple(x):\n    return double(double(x))", namespace)
+    report = check_with_dependencies(content.find("quadruple"), {"quadruple": namespace["quadruple"]})
+    assert report.passed and "Checked with the course's `double`" in str(report)
+    exec("def quadruple(x):\n    return double(x)", namespace)
+    assert not check_with_dependencies(content.find("quadruple"), {"quadruple": namespace["quadruple"]}).passed
+
+
+def test_the_notebooks_check_says_what_it_can_be_given(small_course):
+    assert "Did you mean double" in str(notebook.check(type("F", (), {"__name__": "doubl", "__call__": None})()))
+    assert "without calling it" in str(notebook.check(torch.ones(2)))
+    assert notebook.check(content.reference_parts(content.find("double"))["double"]).passed
+
+
+def test_a_lambda_and_a_partial_are_functions_too(small_course):
+    names = {"check": notebook.check, "partial": functools.partial, "torch": torch}
+    exec("double = lambda x: x + x\nfirst = check(double)", names)
+    exec("double = partial(torch.mul, other=2)\nsecond = check(double)", names)
+    assert names["first"].passed and names["second"].passed
+
+
+def test_hints_come_one_more_at_a_time_and_are_remembered(small_course):
+    assert "two times one" in str(notebook.hint("double")) and "itself" not in str(notebook.hint("Scale"))
+    assert "Hint 2 of 2" in str(notebook.hint("double"))
+    assert "Hint 2 of 2" in str(notebook.hint("double"))
+    assert "Did you mean small/double" in str(notebook.hint("doubel"))
+
+
+def test_a_check_that_asks_for_an_unknown_fixture_is_the_authors_mistake(small_course):
+    (small_course / "tests/small/test_double.py").write_text("def test_it(double, monkeypatch):\n    pass\n")
+    with pytest.raises(checking.CheckError, match="unknown fixture 'monkeypatch'; there are double, reference, rng"):
+        checking.run(content.find("double"), content.reference_parts(content.find("double")))
+
+
+def test_a_broken_check_is_not_called_the_students_mistake(small_course):
+    (small_course / "tests/small/test_double.py").write_text("def test_it(double):\n    raise KeyError('x')\n")
+    report = checking.run(content.find("double"), content.reference_parts(content.find("double")))
+    assert report.tests[0].outcome == "error" and "not your mistake" in str(report)

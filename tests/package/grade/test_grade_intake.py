@@ -1,0 +1,556 @@
+"""Is every submission, however it was sent, found as its student's, and does none read or harm anything else's?"""
+
+import io
+import json
+import os
+import socket
+import stat
+import time
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from saelab import content
+from saelab.answers import progress
+from saelab.grade.intake import archive, handed_in
+from saelab.grade.intake.examiner import Examiner
+
+RIGHT = "def double(x):\n    return x + x"
+PROGRESS = (
+    progress.HEADER + "small/double   passed   hints=1  2026-11-21\nsmall/Scale open hints=99 2026-11-21\nrubbish\n"
+)
+
+
+def text(code: str = RIGHT, exercise: str = "") -> str:
+    cell = {"cell_type": "code", "source": code, "metadata": {"exercise": exercise} if exercise else {}}
+    return json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+
+
+def write(folder: Path, *names: str, **contents: str) -> Path:
+    """A folder of files; a name alone gets a notebook, or a script for .py."""
+    for name, text_of in [*((n, RIGHT if n.endswith(".py") else text()) for n in names), *contents.items()]:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text_of)
+    return folder
+
+
+def zipped(path: Path, *names: str, contents: dict | None = None, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, content in {**{n: text() for n in names}, **(contents or {})}.items():
+            file.writestr(name, content)
+    return path
+
+
+def found(*paths: Path) -> dict[str, list[str]]:
+    """Student → names of their files."""
+    return {e.student: [f.name for f in e.files] for e in handed_in.find(list(paths))[0]}
+
+
+def only(*paths: Path) -> handed_in.Entry:
+    (entry,) = handed_in.find(list(paths))[0]
+    return entry
+
+
+def codes(entry: handed_in.Entry) -> list[str]:
+    return [cell.text for cell in handed_in.load(entry).submission.cells]
+
+
+@pytest.fixture(autouse=True)
+def course_of_one_chapter(small_course):
+    return small_course
+
+
+COURSE = "small/01_small.ipynb"
+
+
+def test_one_students_folder_with_all_that_gathers_in_it(tmp_path):
+    junk = [".ipynb_checkpoints/01_small-checkpoint.ipynb", "__MACOSX/small/._01_small.ipynb", ".hidden.ipynb"]
+    junk += ["saelab-backups/01_small.1.ipynb", "venv/lib/x.py", "small/__pycache__/x.py"]
+    home = write(tmp_path / "ada", COURSE, "helpers.py", *junk, **{progress.FILE: PROGRESS, "notes.txt": "hello"})
+    entry = only(home)
+    assert (entry.student, entry.name, entry.submitted) == ("ada", "ada", "")
+    assert [f.name for f in entry.files] == ["helpers.py", progress.FILE, COURSE]
+    work = handed_in.load(entry)
+    assert work.hints == {"small/double": 1, "small/Scale": 1}, "no more hints than there are"
+    assert not work.notes and not work.submission.answer(content.find("double")).problem
+    assert (home / progress.FILE).read_text() == PROGRESS, "nothing is written"
+    assert not list(home.glob("*broken*"))
+
+
+@pytest.mark.parametrize("name", ["ada.ipynb", "ada.py"])
+def test_a_file_is_known_by_its_name(name, tmp_path):
+    entry = only(write(tmp_path, name) / name)
+    assert entry.student == "ada" and codes(entry) == [RIGHT]
+
+
+def test_the_courses_own_notebooks_given_one_by_one_are_one_student(course_of_one_chapter, tmp_path):
+    (course_of_one_chapter / "chapters/small/02_more.py").write_text("# %% [markdown]\n# # More\n")
+    home = write(tmp_path / "ada", COURSE, "small/02_more.ipynb")
+    assert found(home / COURSE, home / "small/02_more.ipynb") == {"ada": ["01_small.ipynb", "02_more.ipynb"]}
+    other = write(tmp_path / "bob", COURSE)
+    assert list(found(home / COURSE, other / COURSE)) == ["ada", "bob"]
+
+
+def test_a_class_folder_has_a_student_in_each_folder_file_and_zip(tmp_path):
+    write(tmp_path / "class", f"ada/{COURSE}", "bob.ipynb", "carl.py", "dora/part1/lab.ipynb", "dora/part2/lab.ipynb")
+    zipped(tmp_path / "class/eve.zip", "work/lab.ipynb", "work/more.ipynb")
+    assert found(tmp_path / "class") == {
+        "ada": [f"ada/{COURSE}"],
+        "bob": ["bob.ipynb"],
+        "carl": ["carl.py"],
+        "dora": ["dora/part1/lab.ipynb", "dora/part2/lab.ipynb"],
+        "eve": ["work/lab.ipynb", "work/more.ipynb"],
+    }
+    (only_ada,) = handed_in.find([write(tmp_path / "one", "ada/lab.ipynb")])[0]
+    assert only_ada.student == "ada"
+
+
+def test_a_zip_is_one_students_or_a_class(tmp_path):
+    assert found(zipped(tmp_path / "ada.zip", f"hw/{COURSE}", "hw/x.py")) == {"ada": ["x.py", COURSE]}
+    assert list(found(zipped(tmp_path / "bob.zip", "part1/lab.ipynb", "part2/more.ipynb"))) == ["bob"]
+    assert list(found(zipped(tmp_path / "class.zip", "ada.ipynb", "bob.ipynb"))) == ["ada", "bob"]
+    assert list(found(zipped(tmp_path / "class2.zip", f"all/ada/{COURSE}", f"all/bob/{COURSE}"))) == ["ada", "bob"]
+    several = found(tmp_path / "ada.zip", zipped(tmp_path / "dora.zip", "lab1.ipynb", "lab2.ipynb"))
+    assert several["dora"] == ["lab1.ipynb", "lab2.ipynb"], "of several zips each is one student's"
+    nested = zipped(tmp_path / "n.zip", contents={"ada.zip": (tmp_path / "ada.zip").read_bytes(), "bob.ipynb": text()})
+    assert found(nested) == {"ada": ["hw/x.py", f"hw/{COURSE}"], "bob": ["bob.ipynb"]}
+
+
+CANVAS = [
+    "lovelaceada_12345_67890_lab.ipynb",
+    "lovelaceada_12345_67891_helpers.py",
+    "bobson_LATE_777_67892_lab.ipynb",
+    "bobson_LATE_777_67893_lab-1.ipynb",
+    "bobson_LATE_777_67894_lab-2.ipynb",
+    "carlson_888_1_part-1.ipynb",
+    "carlson_888_2_part-2.ipynb",
+]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "files"])
+def test_canvas_names(kind, tmp_path):
+    folder = write(tmp_path / "dl", *CANVAS)
+    paths = {"folder": [folder], "zip": [zipped(tmp_path / "s.zip", *CANVAS)], "files": sorted(folder.iterdir())}[kind]
+    entries = {e.student: e for e in handed_in.find(paths)[0]}
+    assert {e.student: e.name for e in entries.values()} == {"12345": "lovelaceada", "777": "bobson", "888": "carlson"}
+    names = {student: sorted(f.name for f in e.files) for student, e in entries.items()}
+    assert names == {
+        "12345": ["helpers.py", "lab.ipynb"],
+        "777": ["lab-2.ipynb"],
+        "888": ["part-1.ipynb", "part-2.ipynb"],
+    }
+    assert "Canvas marks a file as late." in entries["777"].notes
+    assert "lab-2.ipynb counts, not the older lab.ipynb." in entries["777"].notes
+
+
+def test_a_zip_handed_in_through_canvas(tmp_path):
+    inner = zipped(tmp_path / "i.zip", COURSE, "bob_777_1_forged.ipynb").read_bytes()
+    bulk = zipped(tmp_path / "s.zip", "bob_777_67_lab.ipynb", contents={"eve_12_34_work.zip": inner})
+    assert found(bulk) == {"12": ["bob_777_1_forged.ipynb", COURSE], "777": ["lab.ipynb"]}
+
+
+MOODLE = [
+    "Ada Lovelace_12345_assignsubmission_file_/lab.ipynb",
+    "Ada Lovelace_12345_assignsubmission_file_/sub/helpers.py",
+    "Bob_y Bobson_777_assignsubmission_file_lab.ipynb",
+    "Carl_888_assignsubmission_file/bob_777_assignsubmission_file_/forged.ipynb",
+]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "wrapped"])
+def test_moodle_names(kind, tmp_path):
+    prefix = "export/" if kind == "wrapped" else ""
+    names = [prefix + name for name in MOODLE]
+    path = zipped(tmp_path / "s.zip", *names) if kind == "zip" else write(tmp_path / "dl", *names)
+    entries = handed_in.find([path])[0]
+    assert [(e.student, e.name, len(e.files)) for e in entries] == [
+        ("12345", "Ada Lovelace", 2),
+        ("777", "Bob_y Bobson", 1),
+        ("888", "Carl", 1),
+    ]
+
+
+GRADESCOPE = """
+submission_11:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: '4711'
+    :email: ada@example.edu
+  :created_at: 2026-11-30 22:23:45.678901 Z
+  :score: 3
+submission_12:
+  :submitters:
+  - :name: Bob
+    :email: bob@example.edu
+  :created_at: 2026-12-01 01:23:45.678901000 -07:00
+submission_13:
+  :submitters:
+  - :name: Carl
+    :sid: '1'
+  - :name: Dora
+    :sid: '2'
+  :created_at: not a time
+"""
+
+
+def test_gradescope_export(tmp_path):
+    names = [f"assignment_export/submission_{n}/lab.ipynb" for n in (11, 12, 13, 14)]
+    folder = write(tmp_path / "dl", *names, **{"assignment_export/submission_metadata.yml": GRADESCOPE})
+    write(folder, **{"assignment_export/submission_14/submission_metadata.yml": GRADESCOPE.replace("4711", "666")})
+    entries = handed_in.find([folder])[0]
+    assert [(e.student, e.name, e.submitted) for e in entries] == [
+        ("13", "Carl, Dora", ""),
+        ("14", "submission_14", ""),
+        ("4711", "Ada Lovelace", "2026-11-30T22:23:45+00:00"),
+        ("bob@example.edu", "Bob", "2026-12-01T01:23:45-07:00"),
+    ]
+    assert entries[0].notes == ["Handed in by a group: Carl, Dora."]
+
+
+def test_the_newest_of_two_submissions_counts_and_a_note_says_so(tmp_path):
+    folder = write(tmp_path / "class", f"ada/{COURSE}")
+    os.utime(folder / "ada" / COURSE, (1, 1))
+    with zipfile.ZipFile(folder / "ada.zip", "w") as file:
+        file.writestr(zipfile.ZipInfo("lab.ipynb", (2026, 11, 1, 0, 0, 0)), text("newer"))
+    entry = only(folder)
+    assert codes(entry) == ["newer"]
+    assert entry.notes == [f"Handed in more than once: the newest counts, not ada/{COURSE}."]
+
+
+def test_students_of_one_name_in_different_places_are_never_merged(tmp_path):
+    folders = [write(tmp_path / week, "ada.ipynb", "bob.ipynb") for week in ("week1", "week2")]
+    assert list(found(*folders)) == ["ada (week1)", "ada (week2)", "bob (week1)", "bob (week2)"]
+    assert "more than one submission by the name of ada" in handed_in.find(folders)[0][0].notes[0]
+
+
+def test_a_class_within_a_class_is_refused_not_merged(tmp_path):
+    folder = write(tmp_path / "all", *(f"section1/{name}/{COURSE}" for name in ("a", "b", "c")), "dora.ipynb")
+    zipped(folder / "section2.zip", *CANVAS)
+    entries = {e.student: e for e in handed_in.find([folder])[0]}
+    for section in ("section1", "section2"):
+        assert not entries[section].files and "looks like a whole class" in entries[section].notes[0]
+    assert codes(entries["dora"]) == [RIGHT]
+
+
+def test_names_that_are_all_but_alike(tmp_path):
+    write(tmp_path / "c", "ada.ipynb", "Ada.ipynb", "zoe\u0308.ipynb")
+    entries = handed_in.find([tmp_path / "c"])[0]
+    assert [e.student for e in entries] == ["Ada", "ada", "zo\u00eb"]
+    assert entries[0].notes == ["Not the same student as ada, though the names are all but alike."]
+    write(tmp_path / "d", "zoe\u0308.ipynb", "zo\u00eb.ipynb")
+    assert "Handed in more than once" in only(tmp_path / "d").notes[0]
+
+
+@pytest.mark.parametrize("name", ["a\u202ebc.ipynb", "a\nb.ipynb", "a" * 240 + ".ipynb", "\udcff.ipynb", "....ipynb"])
+def test_odd_names_become_harmless_labels(name, tmp_path):
+    with open(os.fsencode(tmp_path) + b"/" + os.fsencode(name), "w") as file:
+        file.write(text())
+    (entry,) = handed_in.find([Path(os.fsdecode(os.fsencode(tmp_path / name)))])[0]
+    assert entry.student.isprintable() and 0 < len(entry.student) <= 160 and entry.student.encode()
+    assert codes(entry) == [RIGHT]
+    assert all(label.isprintable() and label.encode() for label in entry.hashes)
+
+
+def test_hashes_tell_whether_anything_changed(tmp_path):
+    folder = write(tmp_path / "ada", COURSE, **{progress.FILE: PROGRESS})
+    before = only(folder).sha256
+    assert only(folder).sha256 == before and len(only(folder).hashes) == 2
+    write(folder, **{COURSE: text("other")})
+    changed = only(folder).sha256
+    (folder / COURSE).rename(folder / "small/renamed.ipynb")
+    assert len({before, changed, only(folder).sha256}) == 3
+
+
+def test_the_same_file_twice_is_read_once(tmp_path):
+    entry = only(write(tmp_path / "ada", COURSE, "small/copy.ipynb"))
+    assert len(entry.files) == 2 and codes(entry) == [RIGHT]
+
+
+def test_the_courses_own_file_counts_more_than_an_old_copy(tmp_path):
+    files = {COURSE: text(RIGHT, "double"), "small/old/01_small.ipynb": text("def double(x):\n    return 0", "double")}
+    work = handed_in.load(only(write(tmp_path / "ada", **files)))
+    assert RIGHT in work.submission.answer(content.find("double")).pieces[-1].code
+
+
+# What is refused. Each is one sentence, and bob beside it is as he would be alone.
+
+
+def member(name: str, mode: int = 0, **fields) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, (2026, 11, 1, 0, 0, 0))
+    info.external_attr = mode << 16
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info
+
+
+def zip_of(path: Path, *members) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for info, content in members:
+            file.writestr(info, content)
+
+
+def a_link(folder: Path) -> None:
+    (folder / "eve.ipynb").symlink_to(folder / "bob.ipynb")
+
+
+def a_link_to_a_folder(folder: Path) -> None:
+    (folder / "eve").mkdir()
+    (folder / "eve/all").symlink_to(folder)
+
+
+def a_pipe(folder: Path) -> None:
+    os.mkfifo(folder / "eve.ipynb")
+
+
+def a_socket(folder: Path) -> None:
+    here = os.getcwd()
+    os.chdir(folder)  # its path may be too long for a socket
+    try:
+        socket.socket(socket.AF_UNIX).bind("eve.ipynb")
+    finally:
+        os.chdir(here)
+
+
+def a_folder_called_as_a_notebook(folder: Path) -> None:
+    (folder / "eve.ipynb").mkdir()
+    os.mkfifo(folder / "eve.ipynb/x.ipynb")
+
+
+def a_name_that_leads_out(folder: Path) -> None:
+    zip_of(folder / "eve.zip", *((member(n), text()) for n in ("../bob.ipynb", "/etc/x.py", "C:/x.py", "..\\..\\y.py")))
+
+
+def a_link_in_a_zip(folder: Path) -> None:
+    zip_of(folder / "eve.zip", (member("lab.ipynb", stat.S_IFLNK | 0o777), "../bob.ipynb"))
+
+
+def a_device_in_a_zip(folder: Path) -> None:
+    zip_of(folder / "eve.zip", (member("lab.ipynb", stat.S_IFCHR | 0o666), text()))
+
+
+def a_bomb(folder: Path) -> None:
+    zipped(folder / "eve.zip", contents={f"{n}.ipynb": b"0" * 30_000_000 for n in range(3)})
+
+
+def a_bomb_in_a_bomb(folder: Path) -> None:
+    data = zipped(folder / "eve.zip", contents={"x.ipynb": b"0" * 1_000_000}).read_bytes()
+    for _ in range(4):
+        data = zipped(folder / "eve.zip", contents={f"{n}.zip": data for n in range(8)}).read_bytes()
+
+
+def a_bomb_of_another_method(folder: Path) -> None:
+    zipped(folder / "eve.zip", contents={"x.ipynb": b"0" * 50_000_000}, method=zipfile.ZIP_BZIP2)
+
+
+def a_size_that_lies(folder: Path) -> None:
+    data = bytearray(zipped(folder / "eve.zip", contents={"x.ipynb": b"0" * 1_000_000}).read_bytes())
+    place = data.rindex(b"PK\x01\x02")
+    data[place + 24 : place + 28] = (100).to_bytes(4, "little")
+    (folder / "eve.zip").write_bytes(data)
+
+
+def too_many_members(folder: Path) -> None:
+    zipped(folder / "eve.zip", contents={f"{n}.ipynb": "" for n in range(10_000)})
+
+
+def locked(folder: Path) -> None:
+    data = bytearray(zipped(folder / "eve.zip", "lab.ipynb").read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    (folder / "eve.zip").write_bytes(data)
+
+
+def half_a_zip(folder: Path) -> None:
+    path = zipped(folder / "eve.zip", "lab.ipynb")
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def a_damaged_member(folder: Path) -> None:
+    data = bytearray(zipped(folder / "eve.zip", contents={"lab.ipynb": os.urandom(5_000)}).read_bytes())
+    data[2_000] ^= 255
+    (folder / "eve.zip").write_bytes(data)
+
+
+def no_zip(folder: Path) -> None:
+    (folder / "eve.zip").write_bytes(b"Rar!")
+
+
+def a_huge_file(folder: Path) -> None:
+    with open(folder / "eve.ipynb", "wb") as file:
+        file.truncate(archive.FILE_BYTES + 1)
+
+
+def deep_folders(folder: Path) -> None:
+    write(folder, "eve/" + "a/" * 30 + "lab.ipynb")
+
+
+def a_document_only(folder: Path) -> None:
+    write(folder, "eve/lab.pdf", "eve/submission_metadata.yml")
+
+
+def deep_json(folder: Path) -> None:
+    (folder / "eve.ipynb").write_text('{"cells":' * 100_000)
+
+
+def a_swarm_of_lists(folder: Path) -> None:
+    (folder / "eve.ipynb").write_text('{"cells": [' + "[]," * 3_000_000 + "[]]}")
+
+
+def much_code(folder: Path) -> None:
+    write(folder, **{f"eve/{n}.py": "#" * 400_000 + f"\nx = {n}" for n in range(6)})
+
+
+REFUSED = {
+    a_link: "is a link, and links are not followed",
+    a_link_to_a_folder: None,
+    a_pipe: "is no ordinary file",
+    a_socket: "is no ordinary file",
+    a_folder_called_as_a_notebook: "is no ordinary file",
+    a_name_that_leads_out: "leads out of the archive",
+    a_link_in_a_zip: "is a link, and links are not followed",
+    a_device_in_a_zip: "is no ordinary file",
+    a_bomb: "unpacks to more than 300 times its size",
+    a_bomb_in_a_bomb: "is a zip in a zip in a zip",
+    a_bomb_of_another_method: "is compressed in an unusual way",
+    a_size_that_lies: "is damaged",
+    too_many_members: "More than 500 files",
+    locked: "is locked with a password",
+    half_a_zip: "is no zip, or a damaged one",
+    a_damaged_member: "is damaged",
+    no_zip: "is no zip, or a damaged one",
+    a_huge_file: "is larger than 200 MB",
+    deep_folders: "folders deep",
+    a_document_only: "There is no notebook or script in it",
+    deep_json: "nested too deeply",
+    a_swarm_of_lists: "too many outputs",
+    much_code: "more than 2,000,000 characters of code",
+}
+
+
+@pytest.mark.parametrize("attack", REFUSED, ids=lambda attack: attack.__name__)
+def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_path):
+    folder = write(tmp_path / "class", "bob.ipynb")
+    alone = only(folder)
+    attack(folder)
+    before = sorted(p for p in tmp_path.rglob("*"))
+    began = time.process_time()
+    entries, notes = handed_in.find([folder])
+    works = {e.student: handed_in.load(e) for e in entries}
+    for entry in entries:
+        assert entry.sha256
+    assert time.process_time() - began < 2
+    assert not notes and list(works) == ["bob", "eve"]
+    assert entries[0].sha256 == alone.sha256 and [c.text for c in works["bob"].submission.cells] == [RIGHT]
+    assert not works["eve"].submission.cells
+    told = " ".join(works["eve"].notes)
+    assert (REFUSED[attack] or "is a link") in told and "Traceback" not in told
+    assert sorted(p for p in tmp_path.rglob("*")) == before, "nothing was unpacked"
+
+
+def test_a_bomb_takes_no_memory(tmp_path):
+    folder = write(tmp_path / "class", "bob.ipynb")
+    a_bomb(folder), a_bomb_in_a_bomb(folder)
+    tracemalloc.start()
+    for entry in handed_in.find([folder])[0]:
+        handed_in.load(entry)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_a_zip_of_very_many_members_is_not_even_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MEMBERS", 50)
+    path = zipped(tmp_path / "x.zip", *(f"{n}.txt" for n in range(60)))
+    assert handed_in.find([path]) == ([], ["x.zip has more than 50 files. Send only the notebooks."])
+    many = write(tmp_path / "many", *(f"{n}.txt" for n in range(60)))
+    assert "has more than 50 files" in handed_in.find([many])[1][0]
+
+
+def test_paths_that_are_nothing_to_grade_are_told_and_the_rest_is_found(tmp_path):
+    write(tmp_path, "ada.ipynb", "x.pdf")
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "ada.ipynb")
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    (tmp_path / "no.zip").write_text("")
+    names = ["none.ipynb", "x.pdf", "link.ipynb", "pipe.ipynb", "no.zip", "ada.ipynb"]
+    entries, notes = handed_in.find([tmp_path / name for name in names])
+    assert [e.student for e in entries] == ["ada"]
+    for note, words in zip(
+        notes, ["nothing called", "is no notebook", "is a link", "is no notebook", "is no zip"], strict=True
+    ):
+        assert words in note
+
+
+def test_every_entry_of_one_zip_can_be_read_in_any_order(tmp_path):
+    inner = [zipped(tmp_path / f"{n}.zip", contents={"lab.ipynb": text(f"x = {n}")}).read_bytes() for n in range(3)]
+    bulk = zipped(tmp_path / "class.zip", contents={f"s{n}.zip": data for n, data in enumerate(inner)})
+    entries = handed_in.find([bulk])[0]
+    assert [codes(e) for e in reversed(entries)] == [["x = 2"], ["x = 1"], ["x = 0"]]
+    assert [codes(e) for e in entries] == [["x = 0"], ["x = 1"], ["x = 2"]]
+
+
+def test_a_zip_member_by_the_same_name_twice_is_two_files(tmp_path):
+    buffer = io.BytesIO()
+    with pytest.warns(UserWarning), zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("lab.ipynb", text("x = 1"))
+        file.writestr("lab.ipynb", text("x = 2"))
+    (tmp_path / "ada.zip").write_bytes(buffer.getvalue())
+    entry = only(tmp_path / "ada.zip")
+    assert sorted(codes(entry)) == ["x = 1", "x = 2"] and list(entry.hashes) == ["lab.ipynb", "lab.ipynb (2)"]
+
+
+def test_code_that_hangs_the_parser_costs_its_cell_only(tmp_path):
+    cells = [RIGHT, 'x = f"' + "{1}" * 160_000 + '"', "y = 2", "z = ("]
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    with Examiner(cpu_seconds=1) as examine:
+        first = handed_in.load(only(write(tmp_path, **{"ada.ipynb": json.dumps(notebook)}) / "ada.ipynb"), examine)
+        again = handed_in.load(only(write(tmp_path, "bob.ipynb") / "bob.ipynb"), examine)
+    problems = [cell.digest.problem for cell in first.submission.cells]
+    assert problems[:3] == ["", "it takes Python too long to read it", ""] and "never closed" in problems[3]
+    assert first.submission.answer(content.find("double")).pieces[-1].code == RIGHT
+    assert again.submission.cells[0].digest.statements[0].binds == {"double"}
+
+
+def test_after_three_cells_that_hang_the_rest_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(Examiner, "_line", lambda *_: None)
+    write(tmp_path, **{"ada.py": "".join(f"# %%\nx = {n}\n" for n in range(5))})
+    with Examiner() as examine:
+        work = handed_in.load(only(tmp_path / "ada.py"), examine)
+    assert [("too long to read" in c.digest.problem) for c in work.submission.cells] == [True] * 3 + [False] * 2
+    assert all("too long" in cell.digest.problem for cell in work.submission.cells)
+
+
+def test_the_examiner_sees_what_is_seen_here(tmp_path):
+    code = "import a.b, c as d\nfrom e import *\nX['k'] = y\nX += 1\nif __name__ == '__main__':\n    check(X)\n" + RIGHT
+    with Examiner() as examine:
+        (there,) = handed_in.load(
+            only(write(tmp_path, **{"ada.py": f"# %%\n{code}"}) / "ada.py"), examine
+        ).submission.cells
+    (here,) = handed_in.load(only(tmp_path / "ada.py")).submission.cells
+    assert there.digest == here.digest and len(here.digest.statements) == 6
+
+
+def test_three_hundred_students_are_sorted_quickly(tmp_path):
+    names = [f"student{n}_{n}_{n}{k}_lab{k}.ipynb" for n in range(300) for k in range(10)]
+    path = zipped(tmp_path / "class.zip", *names)
+    began = time.process_time()
+    entries = handed_in.find([path])[0]
+    assert time.process_time() - began < 3
+    assert len(entries) == 300 and all(len(e.files) == 10 for e in entries)
+
+
+def test_an_examiner_that_is_killed_from_outside_blames_nobody(tmp_path, monkeypatch):
+    sent, send = [], Examiner._send
+
+    def send_and_kill_once(self, line):
+        send(self, b"" if not sent else line)  # the first time it never hears the question
+        sent.append(line)
+        if len(sent) == 1:
+            self._process.kill()
+
+    monkeypatch.setattr(Examiner, "_send", send_and_kill_once)
+    with Examiner() as examine:
+        (cell,) = handed_in.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
+    assert len(sent) == 2 and "double" in cell.digest.defines and not cell.digest.problem

@@ -1,0 +1,7 @@
+"""`python -m saelab` is `saelab`."""
+
+import sys
+
+from saelab.cli import main
+
+sys.exit(main())

@@ -1,0 +1,176 @@
+"""Values as bytes and back, for talking to the process that runs a student's code.
+
+Only data travels: None, truth values, numbers, text, lists, tuples, dictionaries, tensors of the
+listed dtypes, handles (numbers that name objects which stay in the other process), and, towards the student's code
+only, recipes (a name and plain options, from which the other side makes the thing itself). The format is a JSON header
+and the tensors' bytes behind it; nothing that is read is ever executed or unpickled, and what is read can't be much
+larger in memory than it was as bytes.
+"""
+
+import json
+import math
+import socket
+import struct
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from saelab.checking import Recipe, recipe_of
+
+DTYPES = {
+    name: getattr(torch, name)
+    for name in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+}
+LIMIT = 128 * 2**20  # bytes in one message
+HEADER = 4 * 2**20  # bytes of its header
+DEPTH, ITEMS = 20, 100_000
+
+
+class WireError(Exception):
+    """A message that is too large, of an unknown kind, or malformed."""
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An object or function that stays in the other process."""
+
+    number: int
+
+
+def encode(value, recipes: bool = False) -> bytes:
+    """A value as one message (without its length); raises WireError for what may not travel.
+
+    With `recipes`, in place of a thing that a recipe made here goes its recipe.
+    """
+    blobs: list[bytes] = []
+    header = json.dumps(_pack(value, blobs, 0, recipes)).encode()
+    if len(header) > HEADER:
+        raise WireError(f"{len(header) / 2**20:.0f} MB of numbers and text, more than the {HEADER // 2**20} MB allowed")
+    message = struct.pack("<I", len(header)) + header + b"".join(blobs)
+    if len(message) > LIMIT:
+        raise WireError(f"a value of {len(message) / 2**20:.0f} MB is larger than the {LIMIT // 2**20} MB allowed")
+    return message
+
+
+def decode(message: bytes, recipes: bool = False):
+    """The value in a message; raises WireError on anything malformed. A `Recipe` may be in it only with `recipes`."""
+    try:
+        (length,) = struct.unpack_from("<I", message)
+        if length > HEADER:
+            raise WireError(f"a header of {length} bytes")
+        header = json.loads(message[4 : 4 + length])
+        reader = _Reader(memoryview(message)[4 + length :], recipes)
+        value = reader.value(header, 0)
+        reader.end()
+        return value
+    except WireError:
+        raise
+    except Exception as error:
+        raise WireError(f"malformed message ({type(error).__name__}: {str(error)[:200]})") from None
+
+
+def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
+    if depth > DEPTH:
+        raise WireError("nested too deeply")
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return {"v": value}
+    if isinstance(value, Handle):
+        return {"h": value.number}
+    if kind in (list, tuple):
+        if len(value) > ITEMS:
+            raise WireError(f"a {kind.__name__} of {len(value)} items is longer than the {ITEMS} allowed")
+        return {"l" if kind is list else "u": [_pack(item, blobs, depth + 1, recipes) for item in value]}
+    if kind is dict or kind.__name__ == "OrderedDict":
+        if not all(type(key) is str for key in value):
+            raise WireError("a dictionary whose keys are not all text")
+        return {"d": [[str(key), _pack(item, blobs, depth + 1, recipes)] for key, item in value.items()]}
+    if isinstance(value, Tensor):
+        return _pack_tensor(value, blobs)
+    if recipes and (made := recipe_of(value)):
+        return {"r": made.name, "o": dict(made.options)}
+    raise WireError(f"a {kind.__name__}, which is not data")
+
+
+def _pack_tensor(value: Tensor, blobs: list[bytes]) -> dict:
+    name = str(value.dtype).removeprefix("torch.")
+    if name not in DTYPES or value.layout != torch.strided:
+        raise WireError(f"a tensor of dtype {name} and layout {value.layout}")
+    flat = torch.empty(value.numel(), dtype=value.dtype).copy_(value.detach().reshape(-1))
+    blob = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    blobs.append(blob)
+    return {"t": name, "shape": list(value.shape), "grad": bool(value.requires_grad)}
+
+
+def _text(value: str) -> str:
+    """Text that can be written to a file: halves of characters (lone surrogates) become question marks."""
+    return str(value).encode(errors="replace").decode()
+
+
+class _Reader:
+    """Values out of a header and the bytes behind it, each byte used once."""
+
+    def __init__(self, blobs: memoryview, recipes: bool):
+        self.blobs, self.at, self.recipes = blobs, 0, recipes
+
+    def value(self, node: dict, depth: int):
+        if depth > DEPTH:
+            raise WireError("nested too deeply")
+        if "v" in node:
+            if type(node["v"]) not in (type(None), bool, int, float, str):
+                raise WireError("malformed value")
+            return _text(node["v"]) if type(node["v"]) is str else node["v"]
+        if "h" in node:
+            return Handle(int(node["h"]))
+        if "l" in node or "u" in node:
+            items = [self.value(item, depth + 1) for item in node["l" if "l" in node else "u"]]
+            return items if "l" in node else tuple(items)
+        if "r" in node:
+            if not self.recipes:
+                raise WireError("a recipe, where none may come")
+            return Recipe(_text(node["r"]), tuple(sorted(node["o"].items())))
+        if "d" in node:
+            return {_text(key): self.value(item, depth + 1) for key, item in node["d"]}
+        return self.tensor(DTYPES[node["t"]], [int(size) for size in node["shape"]], bool(node["grad"]))
+
+    def tensor(self, dtype: torch.dtype, shape: list[int], grad: bool) -> Tensor:
+        if len(shape) > 16 or any(not 0 <= size < 2**40 for size in shape):  # before they are multiplied
+            raise WireError("a tensor of an impossible shape")
+        count = math.prod(shape)
+        length = count * dtype.itemsize
+        if self.at + length > len(self.blobs):
+            raise WireError("a tensor whose bytes don't fit its shape")
+        raw = bytearray(self.blobs[self.at : self.at + length])
+        self.at += length
+        if not count:
+            return torch.empty(shape, dtype=dtype, requires_grad=grad)
+        flat = torch.frombuffer(raw, dtype=torch.uint8)
+        # a truth value is one byte, and only 0 and 1 may be one
+        flat = flat != 0 if dtype == torch.bool else flat.view(dtype)
+        return flat.reshape(shape).requires_grad_(grad)
+
+    def end(self) -> None:
+        if self.at != len(self.blobs):
+            raise WireError(f"{len(self.blobs) - self.at} bytes that belong to nothing")
+
+
+def receive(connection: socket.socket) -> bytes | None:
+    """One message, or None when the other side is gone."""
+    head = _exactly(connection, 8)
+    return _exactly(connection, int.from_bytes(head, "little")) if head else None
+
+
+def send(connection: socket.socket, message: bytes) -> None:
+    """A message with its length before it."""
+    connection.sendall(len(message).to_bytes(8, "little") + message)
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < count:
+        chunk = connection.recv(min(count - len(parts), 2**20))
+        if not chunk:
+            return None
+        parts += chunk
+    return bytes(parts)

@@ -1,0 +1,29 @@
+"""An exercise's tests against an implementation: a Report in a student's words, and the audit of the content.
+
+    from saelab import checking
+    checking.run(exercise, parts, seed=0)         # parts: name → function or class → Report
+    checking.check_with_dependencies(exercise, parts)   # a wrong earlier answer does not cost this one
+
+`contract` says what a result must be like, `watched` notes every call, `runner` runs the check files, `explain` puts a
+failure into words, `diagnose` finds the misconception behind it; `recipes` names the models, dictionaries and
+callables that checks hand out. What check files import is in `saelab.testing`. An
+implementation may run here or in another process: nothing in this wing knows which.
+"""
+
+from .compare import give_ours
+from .contract import Complaint, Damaged, NotDifferentiable, WrongSignature
+from .derivatives import gradients
+from .earlier import check_with_dependencies, note_on_solved
+from .explain import in_words
+from .randomness import Rng, seed_of_student
+from .recipes import Recipe, begin_test, harm, lend, made_of, note, recipe, recipe_of, runs, take_back, told
+from .runner import CheckError, Reference, run, tests_of
+from .values import tensors_in
+from .watched import Call, Gone, watch
+
+__all__ = [
+    "Call", "CheckError", "Complaint", "Damaged", "Gone", "NotDifferentiable", "Recipe", "Reference", "Rng",
+    "WrongSignature", "begin_test", "check_with_dependencies", "give_ours", "gradients", "harm", "in_words", "lend",
+    "made_of", "note", "note_on_solved", "recipe", "recipe_of", "run", "runs", "seed_of_student", "take_back",
+    "tensors_in", "tests_of", "told", "watch",
+]  # fmt: skip

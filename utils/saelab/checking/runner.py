@@ -1,0 +1,153 @@
+"""Run an exercise's check file against an implementation and report in a student's words.
+
+The check files are ordinary pytest. This runner exists beside pytest because a check in a notebook
+must answer in milliseconds; it knows the three fixtures (the exercise's parts, `reference`, `rng`)
+and `pytest.mark.parametrize`, and nothing more.
+"""
+
+import importlib.util
+import inspect
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from saelab import content
+from saelab.content import Exercise
+from saelab.report import Report, TestResult
+
+from .compare import give_ours
+from .contract import WrongSignature
+from .diagnose import name_misconception
+from .explain import in_words
+from .randomness import Rng, seed_of_student
+from .watched import Gone, Watch, watch
+
+
+class CheckError(Exception):
+    """A check file that can't be used; for authors."""
+
+
+class Reference:
+    """The fixture `reference`: call it for the exercise itself, or use its parts by name."""
+
+    def __init__(self, exercise: Exercise):
+        self._parts, self._name = content.reference_parts(exercise), exercise.name
+
+    def __call__(self, *args, **kwargs):
+        return self._parts[self._name](*args, **kwargs)
+
+    def __getattr__(self, name: str):
+        try:
+            return self._parts[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, named_only: bool = False) -> Report:
+    """Run all tests of an exercise against `parts` (name → function or class) and explain the result.
+
+    With `named_only`, tests that only compare with the reference are left out and the first
+    failure ends the run: what the audit asks of a misconception. Raises Gone when the process
+    behind `parts` is.
+    """
+    started = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        watched = watch(parts, content.reference_parts(exercise))
+        report = Report(exercise.id, "passed", exercise.points)
+        unwritten: list[bool] = []
+        for name, test, arguments in tests_of(exercise):
+            result = TestResult(name, "passed")
+            if named_only and not result.is_named:
+                continue
+            report.tests.append(result)
+            error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
+            if error is None:
+                continue
+            if isinstance(error, (KeyboardInterrupt, Gone)):
+                raise error
+            result.outcome, result.message = in_words(error, test, watched)
+            report.status = "failed"
+            unwritten.append(isinstance(error, NotImplementedError) and str(error) == exercise.name)
+            if isinstance(error, WrongSignature) or named_only:
+                break
+        if unwritten and all(unwritten) and len(unwritten) == len(report.tests):
+            report.status, report.tests = "not-started", []
+        elif report.status == "failed" and not named_only:
+            found, report.certain = name_misconception(exercise, watched, report, seed, run)
+            if found:
+                report.misconception, report.diagnosis = found.name, found.doc
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def tests_of(exercise: Exercise) -> Iterator[tuple[str, Callable, dict]]:
+    """(name, function, parametrized arguments) for every test in the exercise's check file."""
+    path = content.test_file(exercise)
+    if not path.is_file():
+        raise CheckError(f"{exercise.id} has no check. Write it in tests/{exercise.chapter}/{path.name}.")
+    module = load_check_file(path, path.stat().st_mtime_ns)
+    for name, test in vars(module).items():
+        if name.startswith("test_") and inspect.isfunction(test):
+            for suffix, arguments in _parametrized(test):
+                yield name + suffix, test, arguments
+
+
+@lru_cache(maxsize=128)
+def load_check_file(path: Path, _mtime: int) -> types.ModuleType:
+    """Import a check file by its path; its name is no import name."""
+    spec = importlib.util.spec_from_file_location(f"saelab_check.{path.parent.name}.{path.stem}", path)
+    assert spec and spec.loader, path
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    give_ours(module)
+    return module
+
+
+def _parametrized(test: Callable) -> Iterator[tuple[str, dict]]:
+    marks = [m for m in getattr(test, "pytestmark", []) if m.name == "parametrize"]
+    if not marks:
+        yield "", {}
+        return
+    if len(marks) > 1:
+        raise CheckError(f"{test.__name__} has more than one parametrize; write the combinations in one.")
+    names, values = marks[0].args[:2]
+    names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+    rows = [value if len(names) > 1 else (value,) for value in values]
+    ids = marks[0].kwargs.get("ids") or ["-".join(map(str, row)) for row in rows]
+    for name, row in zip(ids, rows, strict=True):
+        yield f"[{name}]", dict(zip(names, row))
+
+
+def _run_one(
+    exercise: Exercise, test: Callable, arguments: dict, watched: Watch, seed: str, remote
+) -> BaseException | None:
+    fixtures = {**watched.parts, **arguments}
+    for name in inspect.signature(test).parameters:
+        if name == "rng":
+            fixtures[name] = Rng(seed)
+        elif name == "reference":
+            fixtures[name] = Reference(exercise)
+        elif name not in fixtures:
+            known = ", ".join([*watched.parts, "reference", "rng"])
+            raise CheckError(f"{test.__name__} asks for the unknown fixture {name!r}; there are {known}.")
+    # for implementations that draw random numbers themselves; torch.manual_seed would also note the call, with its
+    # stack, for every kind of device that there might be later
+    torch.default_generator.manual_seed(seed_of_student(seed))
+    watched.begin_test()
+    if remote:
+        remote.reseed(seed_of_student(seed))
+    try:
+        test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
+    except BaseException as error:  # what pytest.fail and pytest.raises raise is no Exception, nor is SystemExit
+        is_pytests = type(error).__module__.startswith("_pytest")
+        return AssertionError(str(error)) if is_pytests else error
+    return None

@@ -1,0 +1,1 @@
+"""What people read: a page of feedback for each student, one about the class."""

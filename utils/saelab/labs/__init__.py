@@ -1,0 +1,45 @@
+"""`lab(name)` hands a chapter everything it works on: a model, its dictionaries, prompts and text.
+
+The same exercise runs on the pocket model (offline, with known factors) and on public models:
+
+    here = lab("pocket")  # or "gpt2-small", "gemma-2-2b"
+    site = here.sites[0]
+    latents = here.dictionary(site).encode(here.activations(site, here.tokens(8, 32)))
+
+Which activations these are: `lab("pocket")` and `lab("gemma-2-2b")` leave the weights as published
+(LayerNorm not folded, nothing centred), so every hook point shows what transformers computes, under
+TransformerLens's names. `lab("gpt2-small")` alone subtracts its mean from the residual stream, as the
+public dictionaries for it were trained on; logits stay the same there, `attn.hook_z` too.
+
+Also here: `labs.assets`, the published weights, compared with their hashes before they are used, and `labs.models`,
+public models where a hub can be reached. Importing this door is light; torch comes with the first lab.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import Lab
+
+from .models import bridge
+
+NAMES = ("pocket", "gpt2-small", "gemma-2-2b")
+__all__ = ["NAMES", "bridge", "lab"]
+
+
+def lab(name: str = "pocket", device: str = "cpu", **options: Any) -> "Lab":
+    """The lab of this name: "pocket", "gpt2-small" or "gemma-2-2b". Nothing big is loaded before it is used.
+
+    Options of the public ones: `dtype` ("float32", "bfloat16"), `text` (a text file to read instead of
+    the public corpus). Raises ValueError for another name.
+    """
+    if name not in NAMES:
+        raise ValueError(f"There is no lab {name!r}; choose one of {', '.join(NAMES)}.")
+    if name == "pocket":
+        from .pocket import PocketLab
+
+        if options:
+            raise ValueError(f'lab("pocket") takes no {", ".join(options)}: leave it out, or choose a public model.')
+        return PocketLab(device)
+    from .hub import HubLab
+
+    return HubLab(name, device, **options)
