@@ -14,12 +14,24 @@ from saelab.checking import Gone
 from saelab.content import read
 
 
+def answer(exercise, code: str) -> Answer:
+    """A student's answer: the section's cells as they should be, and this code in the exercise's."""
+    setup = [Piece("setup", c.text) for c in read(exercise.path).cells if c.role in ("setup", "exercise")]
+    return Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code)])
+
+
 @contextlib.contextmanager
 def behind_the_door(exercise, code: str, seconds: float = 60.0):
     """The exercise's parts as this code defines them, in a process of their own."""
-    setup = [Piece("setup", c.text) for c in read(exercise.path).cells if c.role in ("setup", "exercise")]
     with contextlib.closing(SeparateProcess(seconds)) as peer:
-        yield RemoteParts(Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code)]), peer)
+        yield RemoteParts(answer(exercise, code), peer)
+
+
+@pytest.fixture(scope="module")
+def peer():
+    """One process for many answers, each in a fresh namespace; as one child serves a section when it is graded."""
+    with contextlib.closing(SeparateProcess()) as peer:
+        yield peer
 
 
 def renamed(exercise, variant) -> str:
@@ -41,12 +53,11 @@ def variants():
 
 
 @pytest.mark.parametrize(("exercise", "variant"), list(variants()))
-def test_the_separate_process_gives_the_same_report(exercise, variant):
+def test_the_separate_process_gives_the_same_report(exercise, variant, peer):
     code = renamed(exercise, variant) if variant else exercise.code
     here = content.variant_parts(exercise, variant) if variant else content.reference_parts(exercise)
     expected = checking.run(exercise, here)
-    with behind_the_door(exercise, code) as parts:
-        report = checking.run(exercise, parts)
+    report = checking.run(exercise, RemoteParts(answer(exercise, code), peer))
     assert [(t.name, t.outcome) for t in report.tests] == [(t.name, t.outcome) for t in expected.tests], str(report)
     assert (report.status, report.misconception) == (expected.status, expected.misconception)
 

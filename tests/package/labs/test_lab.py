@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from saelab.labs import hub_prompts as prompts
 from saelab.labs import assets, lab
+from saelab.labs import hub_prompts as prompts
 from saelab.labs.base import same_activation, shuffled
 from saelab.labs.pocket import PocketLab
 

@@ -50,12 +50,12 @@ class Grader:
     def warm(self) -> Warm:
         """The warm process, started when it is first needed, and again when it has died."""
         if self._warm is None:
-            imports, lab = _needed(self._exercises)
+            imports, models = _needed(self._exercises)
             hidden = [
                 content.PACKAGE / "_course",
                 *(content.root() / k for k in ("chapters", "solutions", "tests", "build")),
             ]
-            self._warm = Warm(imports, lab, hidden, self.settings.limits, self.settings.jailed)
+            self._warm = Warm(imports, models, hidden, self.settings.limits, self.settings.jailed)
         return self._warm
 
     def probe(self, secrets: list[Path]) -> dict[str, bool]:
@@ -222,7 +222,7 @@ class _Sitting:
 
 
 def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
-    """The import statements of the setup and exercise cells up to these exercises' sections; do they use a lab?"""
+    """The import statements of the setup and exercise cells up to these exercises' sections; are models needed?"""
     last = {e.chapter: e.path for e in exercises}
     texts = [text for e in {e.path: e for e in exercises}.values() for text in (*read(e.path).setup, e.code)]
     texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in content.earlier(e)]
@@ -232,4 +232,5 @@ def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
-    return sorted(imports), any("lab(" in text for text in texts)
+    checks = (content.test_file(e).read_text(encoding="utf-8") for e in exercises)
+    return sorted(imports), any("lab(" in text for text in texts) or any("recipe(" in text for text in checks)

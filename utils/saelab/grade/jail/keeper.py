@@ -33,13 +33,13 @@ class WarmGone(Exception):
 class Warm:
     """One warm process; forks one child at a time.
 
-    The statements `imports` are run there once; `lab` says whether the pocket model is loaded; `hidden` are folders
+    The statements `imports` are run there once; `models` says whether the models of recipes are made there; `hidden` are folders
     that nobody there may see. Raises JailError where it can't be built.
     """
 
-    def __init__(self, imports: list[str], lab: bool, hidden: list[Path], limits: jail.Limits, jailed: bool = True):
+    def __init__(self, imports: list[str], models: bool, hidden: list[Path], limits: jail.Limits, jailed: bool = True):
         hidden = [*hidden, *(Path(p) / "saelab/_course" for p in sys.path)]  # of other installations too
-        start = {"jailed": jailed, "hidden": [str(p) for p in hidden], "imports": imports, "lab": lab}
+        start = {"jailed": jailed, "hidden": [str(p) for p in hidden], "imports": imports, "models": models}
         until = time.monotonic() + STARTING
         for left in reversed(range(STARTS)):
             try:

@@ -55,8 +55,8 @@ def visible_paths() -> list[str]:
     return [sys.prefix, sys.base_prefix, *libraries, str(Path(__file__).resolve().parents[2])]
 
 
-def warm_up(imports: list[str], lab: bool) -> None:
-    """Do the imports that the course's cells will do, so that no child has to."""
+def warm_up(imports: list[str], models: bool) -> None:
+    """Do the imports that the course's cells will do, and make the models, so that no child has to."""
     import torch
 
     for module in ("saelab.apart.worker", "torch._dynamo"):  # the latter is what the first optimiser imports
@@ -64,11 +64,12 @@ def warm_up(imports: list[str], lab: bool) -> None:
     torch.set_num_threads(1)
     for statement in imports:
         exec(statement, {})
-    if lab:
-        import saelab
+    if models:
+        from saelab import checking
 
-        here = saelab.lab("pocket")
-        assert here.model is not None
+        checking.recipe("pocket.model")
+        checking.recipe("model.random")
+        checking.begin_test()
     with contextlib.suppress(OSError):
         jail.fences.program()
     gc.collect()
@@ -191,7 +192,7 @@ def main(descriptor: int) -> None:
     try:
         if jailed:
             jail.enter(visible_paths(), start["hidden"], map_me, keep=descriptor)
-        warm_up(start["imports"], start["lab"])
+        warm_up(start["imports"], start["models"])
     except Exception as error:
         control.say(failed=f"{type(error).__name__}: {error}")
         return
