@@ -164,6 +164,24 @@ def components_leak(x, W_enc, b_enc, b_dec):
 
 
 # %% misconception="encode"
+def b_dec_is_added(x, W_enc, b_enc, b_dec):
+    "b_dec is added to x on the way in. It is subtracted there, and added on the way out."
+    return encode(x, W_enc, b_enc, -b_dec)
+
+
+# %% misconception="encode"
+def no_bias_of_its_own(x, W_enc, b_enc, b_dec):
+    "b_enc has no effect. It is added before the ReLU: each latent needs a threshold of its own."
+    return encode(x, W_enc, torch.zeros_like(b_enc), b_dec)
+
+
+# %% misconception="encode"
+def nothing_is_cut(x, W_enc, b_enc, b_dec):
+    "These are the pre-activations h: the ReLU is missing, and latents come out negative."
+    return torch.einsum("...ci,cij->...cj", x - b_dec, W_enc) + b_enc
+
+
+# %% misconception="encode"
 def bias_after_the_relu(x, W_enc, b_enc, b_dec):
     "b_enc was added after the ReLU, so it can't switch a latent off, and latents come out negative."
     return encode(x, W_enc, torch.zeros_like(b_enc), b_dec) + b_enc
@@ -302,6 +320,12 @@ def mean_over_the_dimensions(x, f, x_hat, lam):
 
 
 # %% misconception="sae_loss"
+def means_in_both_terms(x, f, x_hat, lam):
+    "Both terms are means over everything. Sum over d_in and over latents, and average over rows only."
+    return (x - x_hat).square().mean() + lam * f.mean()
+
+
+# %% misconception="sae_loss"
 def sums_over_the_batch(x, f, x_hat, lam):
     "Both terms are summed over the batch, so the loss grows with its size. Average over rows."
     return (x - x_hat).square().sum() + lam * f.sum()
@@ -357,9 +381,9 @@ def everything_then_divided(x, f, x_hat, lam):
 def project_gradient(
     W_dec: Float[Tensor, "*comp d_sae d_in"], grad: Float[Tensor, "*comp d_sae d_in"]
 ) -> Float[Tensor, "*comp d_sae d_in"]:
-    """Each row of grad without its part along the same row of W_dec, whose rows have any length but 0.
+    """Each row of grad without its part along the same row of W_dec (Bricken et al. 2023).
 
-    There may be axes before the last two, with a decoder for each. (Bricken et al. 2023)
+    Rows of W_dec have lengths between 0.01 and 1000. There may be axes before the last two, with a decoder for each.
 
     >>> project_gradient(torch.tensor([[2.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([[0., 4.]])
@@ -371,7 +395,9 @@ def project_gradient(
 
 
 def renormalise(W_dec: Float[Tensor, "*comp d_sae d_in"]) -> Float[Tensor, "*comp d_sae d_in"]:
-    """Each row (last axis) at norm 1, its direction kept; a row of zeros has none and stays.
+    """Each row (last axis) at norm 1, its direction kept; a row of zeros has no direction and stays as it is.
+
+    Rows have lengths between 0.01 and 1000, or 0.
 
     >>> renormalise(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],

@@ -111,8 +111,8 @@ class ShuffleBuffer:
 
     `add` takes rows, any number of them. Whenever the buffer then holds `capacity` rows or more, a batch leaves:
     `batch_size` of its rows, drawn at random without replacement (capacity ≥ batch_size ≥ 1). `finish` gives out what
-    is left, in random order, and leaves the buffer empty. Random numbers come from the buffer's own `generator`: the
-    same seed and the same rows give the same batches.
+    is left, in random order, and leaves the buffer empty, ready for more rows. Rows keep their dtype. Random numbers
+    come from the buffer's own `generator`: the same seed and the same rows give the same batches.
 
     >>> buffer = ShuffleBuffer(capacity=5, batch_size=2, seed=0)
     >>> [len(batch) for batch in buffer.add(torch.randn(4, 3)) + buffer.add(torch.randn(3, 3))]
@@ -124,7 +124,7 @@ class ShuffleBuffer:
     def __init__(self, capacity: int, batch_size: int, seed: int):
         self.capacity, self.batch_size = capacity, batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        self.rows = torch.empty(0)  # torch.cat passes over a tensor of shape (0,)
+        self.rows = torch.empty(0, dtype=torch.bool)  # torch.cat takes shape and dtype from what is joined to it
 
     def add(self, rows: Float[Tensor, "rows d_in"]) -> list:
         """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, maybe empty."""
@@ -210,7 +210,7 @@ plots.bars(list(spreads.values()), list(spreads), title=title, guides={"independ
 
 # %% misconception="harvest"
 def mask_is_ignored(model, tokens, mask, batch_size):
-    "All positions came back, pads and BOS among them. Keep those where the mask is True."
+    "More rows came back than the mask has True: pads and BOS are among them. Keep those where the mask is True."
     return harvest(model, tokens, torch.ones_like(mask), batch_size)
 
 
@@ -284,6 +284,37 @@ class ShufflesEachChunk(ShuffleBuffer):
         self.rows = torch.cat([self.rows, rows[order]])
         while len(self.rows) >= self.capacity:
             batches.append(self.rows[: self.batch_size])
+            self.rows = self.rows[self.batch_size :]
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class KeepsWhatItGaveOut(ShuffleBuffer):
+    "`finish` gives the rows out and keeps them, so they leave a second time. It should leave the buffer empty."
+
+    def finish(self):
+        rows, batches = self.rows, super().finish()
+        self.rows = rows
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class AlwaysFloat32(ShuffleBuffer):
+    "Rows of another dtype came out as float32. Half precision would take twice the room: start with nothing, no zeros."
+
+    def add(self, rows):
+        return super().add(rows.float())
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class DrawsWithReplacement(ShuffleBuffer):
+    "Some rows leave twice and others never. Draw without replacement: cut one random permutation in two."
+
+    def add(self, rows):
+        self.rows, batches = torch.cat([self.rows, rows]), []
+        while len(self.rows) >= self.capacity:
+            chosen = torch.randint(len(self.rows), (self.batch_size,), generator=self.generator)
+            batches.append(self.rows[chosen])
             self.rows = self.rows[self.batch_size :]
         return batches
 

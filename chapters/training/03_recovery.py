@@ -107,7 +107,8 @@ def match(
     """A latent of its own for every feature: its index (row of W), and the cosine between the two directions.
 
     min(d_sae, feats) pairs, no latent and no feature twice, with the largest possible sum of signed cosines. A feature
-    for which no latent is left has index −1 and cosine 0. Rows may have any length; one of zeros has cosine 0 with all.
+    for which no latent is left has index −1 and cosine 0. Rows have lengths between 0.01 and 1000, or 0; a row of
+    zeros has cosine 0 with every other row.
 
     >>> match(torch.tensor([[0.0, 3.0], [-1.0, 0.0], [2.0, 0.0]]), torch.eye(2))  # latent 1 points backwards
     (tensor([2, 0]), tensor([1., 1.]))
@@ -247,6 +248,35 @@ def new_optimiser_at_every_step(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
     for t in range(len(batches)):
         params = train_sae(*params, batches[t : t + 1], lam, lr * (1 - t / len(batches)))
     return params
+
+
+# %% misconception="train_sae"
+def the_rate_never_falls(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "The learning rate is the same at every step. At step t of T it is lr·(1 − t/T)."
+    params = [w.clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2], torch.optim.Adam(params, lr=lr)
+    for x in batches:
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        W.grad -= (W.grad * W.data).sum(dim=-1, keepdim=True) * W.data
+        adam.step()
+        W.data /= W.data.norm(dim=-1, keepdim=True)
+    return tuple(w.detach() for w in params)
+
+
+# %% misconception="train_sae"
+def the_rate_is_a_step_ahead(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
+    "The learning rate is lr·(1 − (t+1)/T), so the last step is none. The first step, t = 0, has all of lr."
+    params = [w.clone().requires_grad_() for w in (W_enc, b_enc, W_dec, b_dec)]
+    W, adam = params[2], torch.optim.Adam(params, lr=lr)
+    for t, x in enumerate(batches):
+        adam.param_groups[0]["lr"] = lr * (1 - (t + 1) / len(batches))
+        adam.zero_grad()
+        loss(x, *params, lam).backward()
+        W.grad -= (W.grad * W.data).sum(dim=-1, keepdim=True) * W.data
+        adam.step()
+        W.data /= W.data.norm(dim=-1, keepdim=True)
+    return tuple(w.detach() for w in params)
 
 
 # %% misconception="train_sae"
@@ -452,6 +482,13 @@ def rare_features_shrink_most(lam, p):
 def takes_latents_as_they_come(a, f, index):
     "Latent i was compared with feature i. Latents come in any order: take column index[i]."
     return measured_shrinkage(a, f, torch.arange(len(index)).clamp_max(f.shape[1] - 1))
+
+
+# %% misconception="shrinkage" part="measured_shrinkage"
+def a_factor_for_an_amount(a, f, index):
+    "A ratio was averaged (1 − f/a). The law speaks of an amount: average a − f."
+    on = (a > 0) & (f[:, index] > 0) & (index >= 0)
+    return torch.where(on, 1 - f[:, index] / a, torch.nan).nanmean(dim=0)
 
 
 # %% misconception="shrinkage" part="measured_shrinkage"

@@ -143,7 +143,8 @@ def resample_by_loss(
     """Unit directions (x_r − b_dec) / |x_r − b_dec|, one for each u, with row r drawn by its squared loss.
 
     The loss of a row is |x_r − x_hat_r|², summed over d_in; its probability is proportional to the square of that. For
-    0 ≤ u < 1 row r is the first at which the cumulative probability exceeds u. Some row has a loss, none is b_dec.
+    0 ≤ u < 1 row r is the first at which the cumulative probability exceeds u. A row without a loss is never drawn,
+    however close u is to 1. Some row has a loss, and no row of x is b_dec.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> resample_by_loss(x, torch.zeros(2, 2), torch.zeros(2), torch.tensor([0.05, 0.5]))  # P = 1/17, 16/17
@@ -152,8 +153,9 @@ def resample_by_loss(
     """
     # BEGIN SOLUTION
     weight = (x - x_hat).square().sum(dim=1) ** 2  # rows
-    upto = weight.cumsum(dim=0) / weight.sum()
-    r = torch.searchsorted(upto, u, right=True).clamp_max(len(x) - 1)  # the last sum may be 1 less a rounding
+    upto = weight.cumsum(dim=0)
+    upto = upto / upto[-1]  # by its own last entry: the last is then 1 exactly, and u stays below it
+    r = torch.searchsorted(upto, u, right=True)
     d = x[r] - b_dec
     return d / d.norm(dim=1, keepdim=True)
     # END SOLUTION
@@ -261,6 +263,14 @@ def full_voice(W_enc, b_enc, W_dec, b_dec, f, fresh):
 
 
 # %% misconception="resample"
+def as_loud_as_the_others(W_enc, b_enc, W_dec, b_dec, f, fresh):
+    "The new encoder columns are as long as those of the live latents are on average. The factor 0.2 is missing."
+    new, dead = resample(W_enc, b_enc, W_dec, b_dec, f, fresh), (f == 0).all(dim=1).all(dim=0)
+    new[0][0, :, dead] = 5 * new[0][0, :, dead]
+    return new
+
+
+# %% misconception="resample"
 def a_fifth_of_nothing_in_particular(W_enc, b_enc, W_dec, b_dec, f, fresh):
     "The new encoder columns have length 0.2, whatever the scale of the others. Multiply by the live ones' mean length."
     new, dead = resample(W_enc, b_enc, W_dec, b_dec, f, fresh), (f == 0).all(dim=1).all(dim=0)
@@ -306,7 +316,22 @@ def every_row_alike(x, x_hat, b_dec, u):
 # %% misconception="resample" part="resample_by_loss"
 def loss_for_its_square(x, x_hat, b_dec, u):
     "Probabilities are proportional to the loss. The squared error *is* the loss; it has to be squared once more."
-    weight = (x - x_hat).square().sum(dim=1)
+    upto = (x - x_hat).square().sum(dim=1).cumsum(dim=0)
+    r = torch.searchsorted(upto / upto[-1], u, right=True)
+    return normalize(x[r] - b_dec, dim=1)
+
+
+# %% misconception="resample" part="resample_by_loss"
+def length_of_the_error(x, x_hat, b_dec, u):
+    "Probabilities are proportional to the length of the error. They go with the square of the loss: its fourth power."
+    upto = (x - x_hat).norm(dim=1).cumsum(dim=0)
+    return normalize(x[torch.searchsorted(upto / upto[-1], u, right=True)] - b_dec, dim=1)
+
+
+# %% misconception="resample" part="resample_by_loss"
+def an_end_below_one(x, x_hat, b_dec, u):
+    "Near u = 1 a row without a loss was drawn: rounding ends the sums just below 1. Divide them by their own last one."
+    weight = (x - x_hat).square().sum(dim=1) ** 2
     r = torch.searchsorted(weight.cumsum(dim=0) / weight.sum(), u, right=True).clamp_max(len(x) - 1)
     return normalize(x[r] - b_dec, dim=1)
 
@@ -327,16 +352,16 @@ def the_input_as_it_came(x, x_hat, b_dec, u):
 # %% misconception="resample" part="resample_by_loss"
 def points_at_the_error(x, x_hat, b_dec, u):
     "This points at the error x − x_hat of the row. A fine idea too, but here the direction is the input less b_dec."
-    weight = (x - x_hat).square().sum(dim=1) ** 2
-    r = torch.searchsorted(weight.cumsum(dim=0) / weight.sum(), u, right=True).clamp_max(len(x) - 1)
+    upto = ((x - x_hat).square().sum(dim=1) ** 2).cumsum(dim=0)
+    r = torch.searchsorted(upto / upto[-1], u, right=True)
     return normalize(x[r] - x_hat[r], dim=1)
 
 
 # %% misconception="resample" part="resample_by_loss"
 def of_any_length(x, x_hat, b_dec, u):
     "The directions are not unit vectors: divide each by its own length."
-    weight = (x - x_hat).square().sum(dim=1) ** 2
-    r = torch.searchsorted(weight.cumsum(dim=0) / weight.sum(), u, right=True).clamp_max(len(x) - 1)
+    upto = ((x - x_hat).square().sum(dim=1) ** 2).cumsum(dim=0)
+    r = torch.searchsorted(upto / upto[-1], u, right=True)
     return x[r] - b_dec
 
 
