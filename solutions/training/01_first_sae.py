@@ -19,7 +19,7 @@ def encode(
 ) -> Float[Tensor, "*batch comp d_sae"]:
     """Latents ReLU((x − b_dec) W_enc + b_enc), each component by its own weights (Bricken et al. 2023).
 
-    x has any number of axes before the last two, also none. Gradients flow back to all four arguments.
+    x has any number of axes before the last two, possibly none. Gradients flow back to all four arguments.
 
     >>> encode(torch.tensor([[2.5]]), torch.tensor([[[1.0, -1.0]]]), torch.zeros(1, 2), torch.ones(1, 1))  # one row
     tensor([[1.5000, 0.0000]])
