@@ -30,7 +30,7 @@ def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos 
 def harvest(
     model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
 ) -> Float[Tensor, "rows d_in"]:
-    """The activations where `mask` is True, one a row: sequence by sequence, and within each by position.
+    """The activations where `mask` is True, one per row: sequence by sequence, and within each by position.
 
     Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
     batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
@@ -73,7 +73,7 @@ class ShuffleBuffer:
         self.rows = torch.empty(0, dtype=torch.bool)  # torch.cat takes shape and dtype from what is joined to it
 
     def add(self, rows: Float[Tensor, "rows d_in"]) -> list:
-        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, maybe empty."""
+        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, possibly empty."""
         # BEGIN SOLUTION
         self.rows, batches = torch.cat([self.rows, rows]), []
         while len(self.rows) >= self.capacity:
