@@ -56,7 +56,7 @@ def resample(
     Index 0 of a stack is the value, 1 and 2 are Adam's m and v of it. Latent i is dead if f (≥ 0) is 0 for it on every
     row of every step. A dead latent gets the direction d = fresh[i] / |fresh[i]|: decoder row d, encoder column
     0.2 · n · d with n the mean length of the live latents' encoder columns, bias 0, and m = v = 0 for all of these.
-    Everything else comes back as it was. There is at least one live latent, maybe no dead one; no row of fresh is 0.
+    Everything else comes back as it was. There is at least one live latent, possibly no dead one; no row of fresh is 0.
 
     >>> f = torch.tensor([[[1.0, 0.0]]])  # one step, one row: latent 1 is dead
     >>> fresh = torch.tensor([[9.0, 9.0], [3.0, 4.0]])
