@@ -4,7 +4,9 @@
 # A sparse autoencoder sees no text. It sees rows of numbers, millions of them, and believes all of them. This section
 # is about getting those rows: which positions belong in, in which order, and how strong a penalty suits their size. No
 # mistake made here raises an error, and none shows in the loss.
-
+#
+# **At the end of this section** you will be able to harvest activations from a model and shuffle them without losing a
+# row, and to choose one λ for sites whose activations differ in size.
 # %% setup=1
 import time
 
@@ -33,45 +35,105 @@ def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos 
 
 
 # %% [markdown]
-# ## Which activations does a dictionary learn from, and in which order?
+# ## What does the model read?
 #
-# Take the course's own little model and texts of 128 tokens, each beginning with `<bos>`, the token that says "here a
-# text begins". Some texts are cut short at 64 and filled up with `<pad>`. **Guess:** drawn over the position in the
-# text, what does the length of an activation look like? Is it level? Do pads have any activation at all?
+# Before its activations, the text itself. The *pocket world* is a small language made by a grammar. The grammar notes
+# for each word why it stands there: which topic the text has, whether a man or a woman is spoken of, which kind of word
+# has to come next. Such a noted property is a **factor**: a feature of the data whose truth is on record, token by
+# token. Later sections ask whether a dictionary has found a latent for it.
 
 # %%
-here, bos, pad = lab("pocket"), 0, 1
-site = "blocks.1.hook_resid_post"
-tokens = here.tokens(128, 128)
-cut = torch.where(torch.arange(128) < 64, tokens, pad)
-lengths = {}
-for name, layer, text in [("0", 0, tokens), ("1", 1, tokens), ("2", 2, tokens), ("2, cut at 64", 2, cut)]:
-    lengths[f"after layer {name}"] = run((here, f"blocks.{layer}.hook_resid_post"), text).norm(dim=-1).mean(dim=0)
-first = run((here, site), tokens)[:, 0]
-print(f"After layer 1, the first position differs between 128 texts by at most {first.std(dim=0).max():.0e}.")
-title = "The first position is unlike all others, and pads have activations too"
-plots.line(torch.arange(128), lengths, title=title, x_title="position", y_title="mean norm of the activation")
+# A text coloured by two factors: yellow, cyan, and magenta where both are true. Try others, and another seed.
+factors = ["gender: woman", "next: place"]
+seed = 10
+
+here = lab("pocket")
+world = here.world
+text = world.sample(1, 28, seed)
+words = here.tokenizer.convert_ids_to_tokens(text.tokens[0].tolist())
+codes = {(False, False): "", (True, False): "30;43", (False, True): "30;46", (True, True): "30;45"}
+for word, (first, second) in zip(words, text.labels(factors)[0].tolist()):
+    code = codes[first, second]
+    print(f"\033[{code}m{word}\033[0m" if code else word, end="")
+print()
+
+# %%
+# What is true of a few of these words? There are 785 factors, most of them about single words.
+labels = text.labels()[0]  # position factor
+for position in (4, 10, 14):
+    names = [factor.name for factor, is_true in zip(world.factors, labels[position]) if is_true]
+    print(f"{words[position]:<8} {', '.join(names)}")
+assert len(world.factors) == 785
 
 # %% [markdown]
-# After layers 1 and 2 the first activation is about three times as long as the others, and it is the *same* vector in
-# every text: attention looks back only, so the first position sees `<bos>` and nothing else. It holds no news, and a
-# squared error counts it first. In GPT-2 the gap is far larger: a few coordinates of the first position are a thousand
-# times the median and more, whichever token stands there (Sun et al. 2024, "Massive Activations in Large Language
-# Models"). It has to do with a resting place for attention (Xiao et al. 2024, "Efficient Streaming Language Models with
-# Attention Sinks"), not with what the text says. And pads do have activations: the model computes something everywhere.
+# Some factors belong to the word itself (`class: pronoun`), some to the sentence or the whole text (`gender: woman`,
+# `topic: …`), some to what comes next (`next: place`). The model is told none of them. It sees the numbers of the
+# tokens, nothing else, and learns to predict the next one. A factor may be true of a token and of no use there: whether
+# a woman is spoken of matters where a pronoun comes next. `text.at_work(…)` tells where a factor settles the next word,
+# and fair scores (section 9) ask for it only there.
+#
+# ## Which activations does a dictionary learn from, and in which order?
+#
+# Take texts of 128 tokens, each beginning with `<bos>`, the token that says "here a text begins". Some texts are cut
+# short at 64 and filled up with `<pad>`. **Guess:** drawn over the position in the text, what does the length of an
+# activation look like? Is it level? Do pads have any activation at all?
+# %%
+bos, pad = 0, 1
+site = "blocks.1.hook_resid_post"
+
+tokens = here.tokens(128, 128)
+cut = torch.where(torch.arange(128) < 64, tokens, pad)
+readings = {
+    "after layer 0": ("blocks.0.hook_resid_post", tokens),
+    "after layer 1": ("blocks.1.hook_resid_post", tokens),
+    "after layer 2": ("blocks.2.hook_resid_post", tokens),
+    "after layer 2, cut at 64": ("blocks.2.hook_resid_post", cut),
+}
+lengths = {name: run((here, where), read).norm(dim=-1).mean(dim=0) for name, (where, read) in readings.items()}
+
+first = run((here, site), tokens)[:, 0]
+print(f"After layer 1, the first position differs between 128 texts by at most {(first - first[0]).abs().max():.0e}.")
+for name, length in lengths.items():
+    print(f"{name}: first position {length[0]:.0f}, positions 1 to 63 {length[1:64].mean():.0f}")
+assert lengths["after layer 0"][0] < 1.2 * lengths["after layer 0"][1:].mean()
+assert lengths["after layer 1"][0] > 2.5 * lengths["after layer 1"][1:].mean()
+assert lengths["after layer 2, cut at 64"][64:].min() > 15
+
+plots.line(
+    torch.arange(128),
+    lengths,
+    title="How long is an activation, by its position in the text?",
+    x_title="position",
+    y_title="mean norm of the activation",
+)
+
+# %% [markdown]
+# After layer 0 the first position looks like the others (20 against 18). Layer 1 makes it long, and after layers 1 and
+# 2 it is nearly three times as long as they are. It is the *same* vector in every text: attention looks back only, so
+# the first position sees `<bos>` and nothing else. It tells nothing about the text, and a squared error counts it
+# first. In GPT-2 the gap is far larger: a few coordinates of the first position are a thousand times the median and
+# more, whichever token stands there ([Sun et al. 2024](https://arxiv.org/abs/2402.17762), "Massive Activations in Large
+# Language Models"). It has to do with a resting place for attention ([Xiao et al.
+# 2024](https://arxiv.org/abs/2309.17453), "Efficient Streaming Language Models with Attention Sinks"), not with what
+# the text says. And from position 64 on the fourth curve is made of pads alone. They do have activations, 20 to 30
+# long: the model computes something everywhere.
 #
 # **Which rows?** Those of real tokens, neither `<bos>` nor `<pad>`, wherever they stand: rows can be padded on the
 # left, and packed rows hold several texts, each with a `<bos>`. So `mask = (tokens != bos) & (tokens != pad)`. The
 # *model* must see all tokens, or every position would change; the mask picks among activations.
 #
 # **Without running out of memory.** `harvest` runs the model on a few sequences at a time, without gradients (the graph
-# of a batch is many times as large as what you want from it), keeps the real rows and joins all of them *once*. Joining
-# after every batch copies the earlier rows again: for $k$ batches that makes $1 + 2 + \dots + k = k(k+1)/2$ pieces.
+# of a batch is many times as large as what you want from it), and keeps the real rows of each batch in a list. At the
+# very end it joins all pieces, once. To join after every batch would copy the earlier rows again and again: for $k$
+# batches that makes $1 + 2 + \dots + k = k(k+1)/2$ pieces.
 #
-# **In which order?** Neighbours in a text are alike, and a batch of 256 rows in order is two texts. All rows at once
-# may not fit in memory, so they go through a *shuffle buffer*: it fills up to its capacity; from then on, whenever it
-# is full, a batch drawn at random leaves it, and the rest stay to be mixed with what comes. (Bloom's public
-# dictionaries for GPT-2, 2024, came from such a buffer of half a million rows.) With a capacity of 5 and batches of 2:
+# **In which order?** Neighbours in a text are alike, and a batch of 256 rows in order is two texts. All rows together
+# may not fit in memory, so they go through a *shuffle buffer*. Its *capacity* is the number of rows at which it counts
+# as full. Rows come in and wait. As long as the buffer is full, a batch drawn at random leaves it; the rest stay, to be
+# mixed with what comes next. So it may hold more than `capacity` for a moment, when many rows arrive together, and then
+# several batches leave. (Others refill and shuffle a large buffer each time half of it has been used, as for
+# [Bloom's](https://www.lesswrong.com/posts/f9EgfLSurAiqRJySD/open-source-sparse-autoencoders-for-all-residual-stream)
+# public dictionaries for GPT-2, 2024, with half a million rows.) With a capacity of 5 and batches of 2:
 #
 # | what comes | the buffer holds | what leaves |
 # |---|---|---|
@@ -84,7 +146,7 @@ plots.line(torch.arange(128), lengths, title=title, x_title="position", y_title=
 def harvest(
     model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
 ) -> Float[Tensor, "rows d_in"]:
-    """The activations where `mask` is True, one a row: sequence by sequence, and within each by position.
+    """The activations where `mask` is True, one per row: sequence by sequence, and within each by position.
 
     Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
     batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
@@ -111,8 +173,8 @@ class ShuffleBuffer:
 
     `add` takes rows, any number of them. Whenever the buffer then holds `capacity` rows or more, a batch leaves:
     `batch_size` of its rows, drawn at random without replacement (capacity ≥ batch_size ≥ 1). `finish` gives out what
-    is left, in random order, and leaves the buffer empty. Random numbers come from the buffer's own `generator`: the
-    same seed and the same rows give the same batches.
+    is left, in random order, and leaves the buffer empty, ready for more rows. Rows keep their dtype. Random numbers
+    come from the buffer's own `generator`: the same seed and the same rows give the same batches.
 
     >>> buffer = ShuffleBuffer(capacity=5, batch_size=2, seed=0)
     >>> [len(batch) for batch in buffer.add(torch.randn(4, 3)) + buffer.add(torch.randn(3, 3))]
@@ -124,10 +186,10 @@ class ShuffleBuffer:
     def __init__(self, capacity: int, batch_size: int, seed: int):
         self.capacity, self.batch_size = capacity, batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        self.rows = torch.empty(0)  # torch.cat passes over a tensor of shape (0,)
+        self.rows = torch.empty(0, dtype=torch.bool)  # torch.cat takes shape and dtype from what is joined to it
 
     def add(self, rows: Float[Tensor, "rows d_in"]) -> list:
-        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, maybe empty."""
+        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, possibly empty."""
         # BEGIN SOLUTION
         self.rows, batches = torch.cat([self.rows, rows]), []
         while len(self.rows) >= self.capacity:
@@ -156,74 +218,94 @@ check(harvest, ShuffleBuffer)
 # %% [markdown] hint=2
 # `range(0, len(tokens), batch_size)` gives the starts of *all* batches, and a slice may reach beyond the end. Slice the
 # mask as you slice the tokens, gather the pieces in a list. To draw without replacement, cut a random permutation in
-# two: the first numbers say who leaves, the others who stays.
+# two: the first numbers say which rows leave, the others which stay.
 
 # %% [markdown] hint=3
-# `with torch.no_grad():`, then for each start `run(model, tokens[part])[mask[part]]`, and `torch.cat` at the end. In
-# the buffer `order = torch.randperm(len(self.rows), generator=self.generator)`; what leaves is
-# `self.rows[order[:batch_size]]`, what stays `self.rows[order[batch_size:]]`, again `while` it holds `capacity` rows.
-# `finish` puts all rows in a random order and cuts them at `range(0, len(rows), batch_size)`.
+# Under `torch.no_grad()`, each start gives one piece, `run(model, tokens[part])[mask[part]]`; what happens to the
+# pieces at the end? In the buffer `order = torch.randperm(len(self.rows), generator=self.generator)`; the batch is
+# `self.rows[order[: self.batch_size]]`, `while` there are `capacity` rows. What must `self.rows` be afterwards?
+# `finish` puts all rows in a random order; then it is only a matter of cutting.
 
 # %%
-# What the two ways of joining cost, with a hundred batches.
-pieces, joined, start = [torch.randn(256, 128)] * 100, torch.empty(0, 128), time.process_time()
+# What the two ways of joining cost.
+n_batches = 100
+
+pieces = [torch.randn(256, 128) for _ in range(n_batches)]
+start = time.process_time()
+joined = torch.empty(0, 128)
 for piece in pieces:
     joined = torch.cat([joined, piece])
-middle = time.process_time()
+after_each = time.process_time() - start
+
+start = time.process_time()
 torch.cat(pieces)
-ratio = (middle - start) / (time.process_time() - middle)
-print(f"Joining after every batch took {ratio:.0f} times as long as joining once; it copies 50.5 times as many rows.")
+once = time.process_time() - start
+print(f"Joining after every batch took {after_each / once:.0f} times as long as joining once;")
+print(f"it copies {(n_batches + 1) / 2} times as many rows.")
 
 # %%
-# How far is a batch's mean from the mean of all rows? In units of what independent rows would give.
+# How far is a batch's mean from the mean of all rows? In units of what independent rows would give: 1.
+texts_in_the_buffer = [4, 8, 16, 64]
+batch_size = 254  # two texts
+
 rows = harvest((here, site), tokens, tokens != bos, 32)
-noise = (rows - rows.mean(dim=0)).square().sum(dim=1).mean() / 254
+middle = rows.mean(dim=0)
+independent = (rows - middle).square().sum(dim=1).mean() / batch_size
 
 
 def spread(batches: list) -> float:
-    means = torch.stack([batch.mean(dim=0) for batch in batches if len(batch) == 254])
-    return float((means - rows.mean(dim=0)).square().sum(dim=1).mean() / noise)
+    means = torch.stack([batch.mean(dim=0) for batch in batches if len(batch) == batch_size])
+    return float((means - middle).square().sum(dim=1).mean() / independent)
 
 
-spreads = {"in order": spread(list(rows.split(254)))}
-for capacity in (508, 1016, 2032, 8128):
-    buffer = ShuffleBuffer(capacity, 254, seed=0)
-    batches = [batch for text in rows.split(127) for batch in buffer.add(text)]
-    spreads[f"buffer of {capacity // 127} texts"] = spread(batches + buffer.finish())
+spreads = {"in order": spread(list(rows.split(batch_size)))}
+for n_texts in texts_in_the_buffer:
+    buffer = ShuffleBuffer(127 * n_texts, batch_size, seed=0)
+    batches = []
+    for text in rows.split(127):
+        batches += buffer.add(text)
+    batches += buffer.finish()
+    spreads[f"buffer of {n_texts} texts"] = spread(batches)
 assert spreads["in order"] > 2 and 0.7 < spreads["buffer of 64 texts"] < 1.4  # 2.9 and 1.0, from 64 means
-title, axes = "How much noisier a batch is than independent rows", {"x_title": "rows", "y_title": "squared distance"}
-plots.bars(list(spreads.values()), list(spreads), title=title, guides={"independent": 1}, **axes)
+
+plots.bars(
+    list(spreads.values()),
+    list(spreads),
+    title="How noisy is a batch, compared with independent rows?",
+    x_title="rows",
+    y_title="squared distance of its mean",
+    guides={"independent": 1},
+)
+
 
 # %% [markdown]
-# In order, a batch of 254 rows (two texts) is as noisy as 90 independent ones would be: two thirds of every step go
-# into saying the same thing again. A buffer of a few texts helps, one of 64 texts is as good as a full shuffle.
+# In order, a batch of 254 rows (two texts) is as noisy as about 90 independent ones would be: two thirds of every step
+# repeat what has been said. A buffer of a few texts helps. One of 64 texts is as good as a full shuffle.
 #
-# What this does **not** show. The rows of a buffer are only as different as the texts that fill it: if the corpus is
-# sorted by source, no buffer helps, and the *texts* have to be shuffled first. An epoch repeated in the same order is
-# another mistake, and it looks fine here. And leaving out `<bos>` is a decision about what you want to explain: a
-# dictionary trained without it says nothing sensible there, so leave it out when you *use* the dictionary too.
+# There are limits. The rows of a buffer are only as different as the texts that fill it. If the corpus is sorted by
+# source, no buffer helps, and the *texts* have to be shuffled first. An epoch repeated in the same order is another
+# mistake that this measure can't see. And leaving out `<bos>` is a decision about what you want to explain: a
+# dictionary trained without it makes no sense there, so leave it out when you *use* the dictionary too.
 #
-# `run` does two more things for you: no gradient is kept, and the hook that reads the model in the middle comes off
-# again, also when the model raises. Write such hooks with `try … finally: handle.remove()`, or the first interrupted
-# run leaves one behind that goes on recording into a list which nobody empties.
-
-
+# `run` does two more things for you: no gradient is kept, and the hook that reads the model in the middle is removed
+# again, also when the model raises. Write such hooks with `try … finally: handle.remove()`. Otherwise the first
+# interrupted run leaves one behind, and it goes on recording into a list which is never emptied.
 # %% misconception="harvest"
 def mask_is_ignored(model, tokens, mask, batch_size):
-    "All positions came back, pads and BOS among them. Keep those where the mask is True."
+    "More rows came back than the mask has True: pads and BOS are among them. Keep those where the mask is True."
     return harvest(model, tokens, torch.ones_like(mask), batch_size)
 
 
 # %% misconception="harvest"
 def zeroes_the_others(model, tokens, mask, batch_size):
-    "What the mask leaves out was set to 0 and kept. A row of zeros is a row: the dictionary would learn from it."
+    "Where the mask is False there are rows of zeros. The dictionary would learn from them: leave those rows out."
     acts = harvest(model, tokens, torch.ones_like(mask), batch_size)
     return acts * mask.flatten()[:, None]
 
 
 # %% misconception="harvest"
 def last_batch_is_lost(model, tokens, mask, batch_size):
-    "The last batch is left out when it isn't full: there are `len(tokens) // batch_size` full ones, and maybe a rest."
+    "The last batch is missing when it isn't full: after `len(tokens) // batch_size` full ones there may be a rest."
     whole = len(tokens) // batch_size * batch_size
     return harvest(model, tokens[:whole], mask[:whole], batch_size)
 
@@ -236,7 +318,7 @@ def all_at_once(model, tokens, mask, batch_size):
 
 # %% misconception="harvest"
 def keeps_the_graph(model, tokens, mask, batch_size):
-    "The result has a history: every batch's graph stays in memory as long as it does. Run under `torch.no_grad()`."
+    "The result requires a gradient, so every batch's graph stays in memory with it. Run under `torch.no_grad()`."
     return torch.cat([run(model, t)[m] for t, m in zip(tokens.split(batch_size), mask.split(batch_size))])
 
 
@@ -256,7 +338,7 @@ def left_out_before_the_model(model, tokens, mask, batch_size):
 
 # %% misconception="harvest" part="ShuffleBuffer"
 class EmptiesItself(ShuffleBuffer):
-    "When full it gives out everything, so nothing is left to mix with what comes. One batch leaves, the rest stay."
+    "A full buffer gives out everything, so nothing is left to mix with what comes. One batch leaves, the rest stay."
 
     def add(self, rows):
         self.rows = torch.cat([self.rows, rows])
@@ -289,6 +371,37 @@ class ShufflesEachChunk(ShuffleBuffer):
 
 
 # %% misconception="harvest" part="ShuffleBuffer"
+class KeepsWhatItGaveOut(ShuffleBuffer):
+    "`finish` gives the rows out and keeps them, so they leave a second time. It should leave the buffer empty."
+
+    def finish(self):
+        rows, batches = self.rows, super().finish()
+        self.rows = rows
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class AlwaysFloat32(ShuffleBuffer):
+    "Rows of another dtype came out as float32. Rows in half precision would then take twice the room: keep the dtype."
+
+    def add(self, rows):
+        return super().add(rows.float())
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
+class DrawsWithReplacement(ShuffleBuffer):
+    "Some rows leave twice and others never. Draw without replacement: cut one random permutation in two."
+
+    def add(self, rows):
+        self.rows, batches = torch.cat([self.rows, rows]), []
+        while len(self.rows) >= self.capacity:
+            chosen = torch.randint(len(self.rows), (self.batch_size,), generator=self.generator)
+            batches.append(self.rows[chosen])
+            self.rows = self.rows[self.batch_size :]
+        return batches
+
+
+# %% misconception="harvest" part="ShuffleBuffer"
 class LosesTheTail(ShuffleBuffer):
     "The last rows are lost when they don't fill a batch. `finish` gives out all that is left, in a shorter batch."
 
@@ -307,7 +420,7 @@ class TailInOrder(ShuffleBuffer):
 
 # %% misconception="harvest" part="ShuffleBuffer"
 class DoesNotWait(ShuffleBuffer):
-    "Batches leave before the buffer is full, so they are mixed with next to nothing. Wait until it holds `capacity`."
+    "Batches leave before the buffer holds `capacity` rows, so they are mixed with next to nothing. Wait until then."
 
     def __init__(self, capacity, batch_size, seed):
         super().__init__(batch_size, batch_size, seed)
@@ -339,8 +452,9 @@ class RowByRow:
 # %% [markdown]
 # ## How strong a penalty?
 #
-# $\lambda = 3$ gave you a dictionary after layer 2, with 36 latents on for a token. You take the same $\lambda$ to the
-# model's input, where activations are a twentieth as long. **Guess:** more latents on, fewer, or as many?
+# Say that $\lambda = 3$ gave you a good dictionary after layer 2, with about 36 latents on per token. You take the same
+# $\lambda$ to the model's input, where activations are a twentieth as long. **Guess:** more latents on, fewer, or as
+# many?
 #
 # Multiply all activations by $c$. A dictionary for them is easily made from the old one: keep $W_{enc}$ and $W_{dec}$,
 # multiply $b_{enc}$ and $b_{dec}$ by $c$. Then $h = (cx - c\,b_{dec})W_{enc} + c\,b_{enc}$ is $c$ times the old $h$,
@@ -361,11 +475,9 @@ class RowByRow:
 # | activations | $\bar x$ | $\lVert x_n - \bar x\rVert$ | $\lambda/\lambda_1$ | mean of $\lVert x_n\rVert$ |
 # |---|---|---|---|---|
 # | 1, 5 | 3 | 2, 2 | 2 | 3 |
-# | ten times: 10, 50 | 30 | 20, 20 | 20 | 30 |
+# | ten times as large: 10, 50 | 30 | 20, 20 | 20 | 30 |
 # | shifted: 101, 105 | 103 | 2, 2 | 2 | 103 |
-
-
-# %% exercise="l1_from_deviation" points=2 minutes=15 difficulty=2 importance=4
+# %% exercise="l1_from_deviation" points=1 minutes=10 difficulty=2 importance=4
 def l1_from_deviation(acts: Float[Tensor, "seq pos d_in"], mask: Bool[Tensor, "seq pos"], lam_unit: float) -> float:
     """λ = lam_unit times the mean over real tokens of ‖x − x̄‖, x̄ being the mean of the real tokens' activations.
 
@@ -389,17 +501,21 @@ check(l1_from_deviation)
 # There are two means in it. Over what does each of them run, and which of the two is a vector?
 
 # %% [markdown] hint=2
-# First keep the real tokens, `acts[mask]` is `[rows, d_in]`; then the mean vector; then one norm for each row. A norm
-# of the mean, or a mean of squares, is something else.
+# First keep the real tokens, `acts[mask]` is `[rows, d_in]`; then the mean vector; then one norm per row. A norm of the
+# mean, or a mean of squares, is something else.
 
 # %% [markdown] hint=3
-# `x = acts[mask]`, then `lam_unit * (x - x.mean(dim=0)).norm(dim=-1).mean().item()`.
+# With `x = acts[mask]`, `(x - x.mean(dim=0)).norm(dim=-1)` is the length of each deviation. What is left is one number.
 
 # %%
-# Sparse data, and the same five times as large. (`train` could scale them itself: off.)
+# Sparse data, and the same data five times as large. (`train` could scale them itself: that is switched off.)
+c = 5
+lam = 0.1
+
 torch.manual_seed(0)
 directions = torch.nn.functional.normalize(torch.randn(24, 16), dim=1)
-x = (torch.rand(100, 256, 24) < 0.08) * torch.rand(100, 256, 24) @ directions + 0.5
+strengths = (torch.rand(100, 256, 24) < 0.08) * torch.rand(100, 256, 24)
+x = strengths @ directions + 0.5
 
 
 def trained(x: Tensor, lam: float, d_sae: int, steps: int) -> StandardSAE:
@@ -408,51 +524,67 @@ def trained(x: Tensor, lam: float, d_sae: int, steps: int) -> StandardSAE:
     return sae
 
 
-f = {}
-for name, c, lam in [("x and λ", 1, 0.1), ("5x and 5λ", 5, 0.5), ("5x and λ", 5, 0.1)]:
-    sae = trained(c * x, lam, 32, 1500)
-    f[name] = sae.encode(c * x[0]).detach().flatten()
-    slope = float(f[name] @ f["x and λ"] / f["x and λ"].square().sum())
-    print(
-        f"{name:<9}: {(f[name] > 0).sum() / 256:4.1f} latents on for a row, {slope:.1f} times what they are for x and λ"
-    )
-    if c == 1:  # its partner, made by hand: biases five times as large
-        loss, sae.l1 = sae.loss(x[0]).total.item(), 5 * sae.l1
-        sae.rescale(5)
-        ratio = sae.loss(5 * x[0]).total.item() / loss
-        print(f"The partner's loss for 5x and 5λ is {ratio:.3f} times that for x and λ.")
+runs = {"x and λ": (1, lam), "cx and cλ": (c, c * lam), "cx and λ": (c, lam)}
+saes = {name: trained(factor * x, price, 32, 1500) for name, (factor, price) in runs.items()}
+f = {name: saes[name].encode(factor * x[0]).detach().flatten() for name, (factor, _) in runs.items()}
+for name in runs:
+    slope = f[name] @ f["x and λ"] / f["x and λ"].square().sum()
+    print(f"{name:<9}: L0 {(f[name] > 0).sum() / 256:4.1f}, latents {slope:.1f} times as strong as for x and λ")
+
+# The partner of the first one, made by hand.
+partner = saes["x and λ"]
+loss = partner.loss(x[0]).total.item()
+partner.l1 = c * lam
+partner.rescale(c)  # both biases times c
+ratio = partner.loss(c * x[0]).total.item() / loss
+print(f"The partner's loss for cx and cλ is {ratio:.3f} times that for x and λ.")
+assert abs(ratio - c**2) < 0.01
 
 # %%
 # Four sites of the model, with one λ for all and with one λ_1 for all.
-found: dict[str, list[float]] = {"λ = 3 everywhere": [], "λ from the deviation": []}
+same_lam = 3.0
+lam_unit = 0.1
 sites = ["blocks.0.hook_resid_pre", *(f"blocks.{layer}.hook_resid_post" for layer in range(3))]
+
+found: dict[str, list[float]] = {f"λ = {same_lam:g} everywhere": [], "λ from the deviation": []}
+real = tokens != bos
 for site in sites:
-    acts, real = run((here, site), tokens), tokens != bos
-    lam, with_bos = l1_from_deviation(acts, real, 0.1), l1_from_deviation(acts, real | True, 0.1)
-    x = acts[real][torch.randperm(int(real.sum()))][:16128].reshape(63, 256, 128)
+    acts = run((here, site), tokens)
+    lam = l1_from_deviation(acts, real, lam_unit)
+    with_bos = l1_from_deviation(acts, real | True, lam_unit)
     print(f"{site:<25} mean norm {acts[real].norm(dim=1).mean():4.1f}, λ {lam:.2f}, with BOS {with_bos:.2f}")
-    for name, strength in zip(found, (3.0, lam)):
-        f = trained(x, strength, 256, 300).encode(x[:10])
+    order = torch.randperm(int(real.sum()))
+    x = acts[real][order][:16128].reshape(63, 256, 128)
+    for name, price in zip(found, (same_lam, lam)):
+        f = trained(x, price, 256, 300).encode(x[:10])
         found[name].append(float((f > 0).sum() / 2560))
-names = [site.removeprefix("blocks.").replace(".hook_", " ") for site in sites]
-plots.bars(found, names, title="One λ does not suit all sites", x_title="site", y_title="latents on for a token")
+print({name: [round(l0) for l0 in l0s] for name, l0s in found.items()})
+assert found["λ from the deviation"][0] > 15 and found[f"λ = {same_lam:g} everywhere"][0] < 2
+
+plots.bars(
+    found,
+    [site.removeprefix("blocks.").replace(".hook_", " ") for site in sites],
+    title="How many latents are on at each site?",
+    x_title="site",
+    y_title="L0",
+)
+
 
 # %% [markdown]
 # With one λ for all, the first site gets no dictionary at all: activations are 1.5 long there, and λ = 3 keeps nearly
-# every latent off. With λ from the deviation each site has 25 to 40 on for a token. The partner made by hand has
-# exactly $5^2$ times the loss. Training finds it only nearly, since Adam moves a bias by about its learning rate at
-# every step, in whatever units the activations are. So many trainers scale the activations instead (Lieberum et al.
-# 2024, "Gemma Scope", to a mean square of 1). For the loss that is the same thing; for Adam it is kinder.
+# every latent off. With λ from the deviation each site has 25 to 40 on per token. The partner made by hand has exactly
+# $c^2$ times the loss. Training finds it only nearly, since Adam moves a bias by about its learning rate at every step,
+# in whatever units the activations are. So many trainers scale the activations instead
+# ([Lieberum et al. 2024](https://arxiv.org/abs/2408.05147), "Gemma Scope", to a mean squared norm of 1). For the loss
+# that is the same thing; Adam copes better with it.
 #
-# What this does **not** show is that $\lambda_1 = 0.1$ is right: it sets how much error you pay for how few latents.
-# Nor do equal $\lambda_1$ mean equally many latents. And `<bos>` changed λ by 2% at most, but only as it is one row in
-# 128 and three times as long. Were it thirty deviations away in contexts of 64, it would add $30/64$: λ half as large
-# again.
-
-
+# What this does **not** show is that $\lambda_1 = 0.1$ is right: it sets how much error you accept for how few latents.
+# Nor do equal $\lambda_1$ mean equally many latents. And `<bos>` changed λ by 2% at most, but only because it is one
+# row in 128 and three times as long. If it were thirty deviations away in contexts of 64, it would add $30/64$: λ would
+# be half as large again.
 # %% misconception="l1_from_deviation"
 def mean_is_not_removed(acts, mask, lam_unit):
-    "The mean was not subtracted: shift all activations by one vector, and λ changes, where b_dec just takes it up."
+    "The mean was not subtracted: shift all activations by one vector, and λ changes, though b_dec can absorb a shift."
     return lam_unit * acts[mask].norm(dim=-1).mean()
 
 
@@ -476,13 +608,13 @@ def squared_norm(acts, mask, lam_unit):
 
 # %% misconception="l1_from_deviation"
 def root_of_the_mean_square(acts, mask, lam_unit):
-    "The root was taken after the mean (this is the standard deviation of all). Take each row's norm, then the mean."
+    "This is the root of a mean of squares. Take the root first: each row's norm, and then their mean."
     return lam_unit * (acts[mask] - acts[mask].mean(dim=0)).square().sum(dim=-1).mean().sqrt()
 
 
 # %% misconception="l1_from_deviation"
 def norm_of_the_mean(acts, mask, lam_unit):
-    "This is the length of the mean, which a shift can make anything. The mean of the lengths is wanted."
+    "This is the length of the mean activation. What is asked for is the mean length of the deviations from it."
     return lam_unit * acts[mask].mean(dim=0).norm()
 
 

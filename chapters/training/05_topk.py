@@ -58,7 +58,8 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 def keep_top(h: Float[Tensor, "batch d_sae"], k: int) -> Float[Tensor, "batch d_sae"]:
     """ReLU of the k largest entries (not: largest in size) of each row, 0 elsewhere; k ≥ d_sae keeps all (Gao et al.).
 
-    Gradients flow through what is kept. Which of two equal entries at the edge is kept does not matter.
+    Gradients flow through what is kept. Of several equal entries at the edge only as many are kept as there is room
+    for, no matter which.
 
     >>> keep_top(torch.tensor([[3.0, -1.0, 2.0, 1.0], [3.0, -1.0, -4.0, -2.0]]), 2)
     tensor([[3., 0., 2., 0.],
@@ -186,6 +187,19 @@ def largest_in_size(h, k):
 def over_the_whole_batch(h, k):
     "The k·batch largest of the whole batch were kept. Here every row has k places of its own."
     return batch_topk(h, k)
+
+
+# %% misconception="topk_loss" part="keep_top"
+def all_at_the_edge_stay(h, k):
+    "Every entry that equals the k-th largest was kept, so a row with equal entries has more than k on. Keep by place."
+    return torch.where(h >= h.topk(min(k, h.shape[1]), dim=1).values[:, -1:], h, 0.0).relu()
+
+
+# %% misconception="topk_loss" part="keep_top"
+def none_at_the_edge_stays(h, k):
+    "Only entries above the next largest were kept, so a row with equal entries has fewer than k on. Keep by place."
+    edge = h.sort(dim=1, descending=True).values[:, min(k, h.shape[1] - 1), None]
+    return torch.where((h > edge) | (h.shape[1] <= k), h, 0.0).relu()
 
 
 # %% misconception="topk_loss"

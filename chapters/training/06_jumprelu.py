@@ -230,6 +230,20 @@ def product_rule(h, theta, bandwidth):
 
 
 # %% misconception="jumprelu"
+def a_jump_of_height_one(h, theta, bandwidth):
+    "θ's slope is −K/ε, that of the step. A sample that the threshold passes loses θ, not 1: θ stands in front."
+    on = step(h, theta, bandwidth)
+    return h * on.detach() + (on - on.detach())
+
+
+# %% misconception="jumprelu"
+def only_samples_above_have_a_say(h, theta, bandwidth):
+    "θ hears only of samples above it. Those that are off, but less than ε/2 below, belong to the window too."
+    on = step(h, theta, bandwidth)
+    return h * on.detach() + theta.detach() * (on - on.detach()) * (h > theta)
+
+
+# %% misconception="jumprelu"
 def averaged_over_the_batch(h, theta, bandwidth):
     "θ's gradient is a mean over the batch. Sum it: whether the loss is a mean is said by `grad_output` already."
     on = step(h, theta, bandwidth)

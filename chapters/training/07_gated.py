@@ -217,6 +217,18 @@ def scale_is_not_an_exponential(x, W_enc, b_gate, r_mag, b_mag, b_dec):
 
 
 # %% misconception="gated_loss" part="gated_encode"
+def the_bias_is_scaled_too(x, W_enc, b_gate, r_mag, b_mag, b_dec):
+    "b_mag was multiplied by exp(r). Only the weights are scaled; the bias is added afterwards."
+    return gated_encode(x, W_enc, b_gate, r_mag, b_mag * r_mag.exp(), b_dec)
+
+
+# %% misconception="gated_loss" part="gated_encode"
+def magnitudes_pass_a_closed_gate(x, W_enc, b_gate, r_mag, b_mag, b_dec):
+    "f is ReLU(m), whatever the gate says. Where π is 0 or less the latent is off."
+    return ((x - b_dec) @ W_enc * r_mag.exp() + b_mag).relu(), gated_encode(x, W_enc, b_gate, r_mag, b_mag, b_dec)[1]
+
+
+# %% misconception="gated_loss" part="gated_encode"
 def strength_of_the_gate_counts(x, W_enc, b_gate, r_mag, b_mag, b_dec):
     "f was multiplied by ReLU(π) itself, so it shrinks with the gate. The gate says yes or no: 1[π > 0]."
     f, gate = gated_encode(x, W_enc, b_gate, r_mag, b_mag, b_dec)
@@ -225,13 +237,13 @@ def strength_of_the_gate_counts(x, W_enc, b_gate, r_mag, b_mag, b_dec):
 
 # %% misconception="gated_loss" part="annealed_penalty"
 def infinite_at_zero(f, p):
-    "The value is right, but the slope of f^p at 0 is infinite. A latent at 0 should get gradient 0: leave it out."
+    "The value is right, but the gradient at f = 0 is infinite (at p = 1 it is 1). It should be 0: leave zeros out."
     return f.pow(p).sum() / len(f)
 
 
 # %% misconception="gated_loss" part="annealed_penalty"
 def not_a_number_at_zero(f, p):
-    "`where` hides the zeros after the power: backward it multiplies their infinite slope by 0, NaN. Hide them before."
+    "The value is right, but the gradient at f = 0 is NaN: 0 times an infinite slope. Hide the zeros before the power."
     return torch.where(f > 0, f**p, 0.0).sum() / len(f)
 
 
@@ -239,6 +251,12 @@ def not_a_number_at_zero(f, p):
 def zeros_cost_something(f, p):
     "A small number was added to every f, so each latent at 0 costs ε^p: a thousandth to the power 0.2 is 0.25."
     return (f + 1e-3).pow(p).sum() / len(f)
+
+
+# %% misconception="gated_loss" part="annealed_penalty"
+def a_number_when_all_is_off(f, p):
+    "With no latent on, the result has no history, so `backward` would fail. Return a tensor that comes from f."
+    return annealed_penalty(f, p) if (f > 0).any() else torch.zeros((), dtype=f.dtype)
 
 
 # %% alternative="gated_loss"

@@ -19,7 +19,7 @@ def encode(
 ) -> Float[Tensor, "*batch comp d_sae"]:
     """Latents ReLU((x − b_dec) W_enc + b_enc), each component by its own weights (Bricken et al. 2023).
 
-    x has any number of axes before the last two, also none. Gradients flow back to all four arguments.
+    x has any number of axes before the last two, possibly none. Gradients flow back to all four arguments.
 
     >>> encode(torch.tensor([[2.5]]), torch.tensor([[[1.0, -1.0]]]), torch.zeros(1, 2), torch.ones(1, 1))  # one row
     tensor([[1.5000, 0.0000]])
@@ -62,9 +62,9 @@ def sae_loss(
 def project_gradient(
     W_dec: Float[Tensor, "*comp d_sae d_in"], grad: Float[Tensor, "*comp d_sae d_in"]
 ) -> Float[Tensor, "*comp d_sae d_in"]:
-    """Each row of grad without its part along the same row of W_dec, whose rows have any length but 0.
+    """Each row of grad without its part along the same row of W_dec (Bricken et al. 2023).
 
-    There may be axes before the last two, with a decoder for each. (Bricken et al. 2023)
+    Rows of W_dec have lengths between 0.01 and 1000. There may be axes before the last two, with a decoder for each.
 
     >>> project_gradient(torch.tensor([[2.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([[0., 4.]])
@@ -76,7 +76,9 @@ def project_gradient(
 
 
 def renormalise(W_dec: Float[Tensor, "*comp d_sae d_in"]) -> Float[Tensor, "*comp d_sae d_in"]:
-    """Each row (last axis) at norm 1, its direction kept; a row of zeros has none and stays.
+    """Each row (last axis) at norm 1, its direction kept; a row of zeros has no direction and stays as it is.
+
+    Rows have lengths between 0.01 and 1000, or 0.
 
     >>> renormalise(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],

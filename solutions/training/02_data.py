@@ -30,7 +30,7 @@ def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos 
 def harvest(
     model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
 ) -> Float[Tensor, "rows d_in"]:
-    """The activations where `mask` is True, one a row: sequence by sequence, and within each by position.
+    """The activations where `mask` is True, one per row: sequence by sequence, and within each by position.
 
     Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
     batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
@@ -57,8 +57,8 @@ class ShuffleBuffer:
 
     `add` takes rows, any number of them. Whenever the buffer then holds `capacity` rows or more, a batch leaves:
     `batch_size` of its rows, drawn at random without replacement (capacity ≥ batch_size ≥ 1). `finish` gives out what
-    is left, in random order, and leaves the buffer empty. Random numbers come from the buffer's own `generator`: the
-    same seed and the same rows give the same batches.
+    is left, in random order, and leaves the buffer empty, ready for more rows. Rows keep their dtype. Random numbers
+    come from the buffer's own `generator`: the same seed and the same rows give the same batches.
 
     >>> buffer = ShuffleBuffer(capacity=5, batch_size=2, seed=0)
     >>> [len(batch) for batch in buffer.add(torch.randn(4, 3)) + buffer.add(torch.randn(3, 3))]
@@ -70,10 +70,10 @@ class ShuffleBuffer:
     def __init__(self, capacity: int, batch_size: int, seed: int):
         self.capacity, self.batch_size = capacity, batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        self.rows = torch.empty(0)  # torch.cat passes over a tensor of shape (0,)
+        self.rows = torch.empty(0, dtype=torch.bool)  # torch.cat takes shape and dtype from what is joined to it
 
     def add(self, rows: Float[Tensor, "rows d_in"]) -> list:
-        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, maybe empty."""
+        """Take in rows (0 or more); a list of the batches [batch_size, d_in] that leave, possibly empty."""
         # BEGIN SOLUTION
         self.rows, batches = torch.cat([self.rows, rows]), []
         while len(self.rows) >= self.capacity:

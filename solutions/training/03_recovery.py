@@ -71,7 +71,8 @@ def match(
     """A latent of its own for every feature: its index (row of W), and the cosine between the two directions.
 
     min(d_sae, feats) pairs, no latent and no feature twice, with the largest possible sum of signed cosines. A feature
-    for which no latent is left has index −1 and cosine 0. Rows may have any length; one of zeros has cosine 0 with all.
+    for which no latent is left has index −1 and cosine 0. Rows have lengths between 0.01 and 1000, or 0; a row of
+    zeros has cosine 0 with every other row.
 
     >>> match(torch.tensor([[0.0, 3.0], [-1.0, 0.0], [2.0, 0.0]]), torch.eye(2))  # latent 1 points backwards
     (tensor([2, 0]), tensor([1., 1.]))

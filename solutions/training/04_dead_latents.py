@@ -56,7 +56,7 @@ def resample(
     Index 0 of a stack is the value, 1 and 2 are Adam's m and v of it. Latent i is dead if f (≥ 0) is 0 for it on every
     row of every step. A dead latent gets the direction d = fresh[i] / |fresh[i]|: decoder row d, encoder column
     0.2 · n · d with n the mean length of the live latents' encoder columns, bias 0, and m = v = 0 for all of these.
-    Everything else comes back as it was. There is at least one live latent, maybe no dead one; no row of fresh is 0.
+    Everything else comes back as it was. There is at least one live latent, possibly no dead one; no row of fresh is 0.
 
     >>> f = torch.tensor([[[1.0, 0.0]]])  # one step, one row: latent 1 is dead
     >>> fresh = torch.tensor([[9.0, 9.0], [3.0, 4.0]])
@@ -85,7 +85,8 @@ def resample_by_loss(
     """Unit directions (x_r − b_dec) / |x_r − b_dec|, one for each u, with row r drawn by its squared loss.
 
     The loss of a row is |x_r − x_hat_r|², summed over d_in; its probability is proportional to the square of that. For
-    0 ≤ u < 1 row r is the first at which the cumulative probability exceeds u. Some row has a loss, none is b_dec.
+    0 ≤ u < 1 row r is the first at which the cumulative probability exceeds u. A row without a loss is never drawn,
+    however close u is to 1. Some row has a loss, and no row of x is b_dec.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> resample_by_loss(x, torch.zeros(2, 2), torch.zeros(2), torch.tensor([0.05, 0.5]))  # P = 1/17, 16/17
@@ -94,8 +95,9 @@ def resample_by_loss(
     """
     # BEGIN SOLUTION
     weight = (x - x_hat).square().sum(dim=1) ** 2  # rows
-    upto = weight.cumsum(dim=0) / weight.sum()
-    r = torch.searchsorted(upto, u, right=True).clamp_max(len(x) - 1)  # the last sum may be 1 less a rounding
+    upto = weight.cumsum(dim=0)
+    upto = upto / upto[-1]  # by its own last entry: the last is then 1 exactly, and u stays below it
+    r = torch.searchsorted(upto, u, right=True)
     d = x[r] - b_dec
     return d / d.norm(dim=1, keepdim=True)
     # END SOLUTION

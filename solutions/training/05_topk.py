@@ -20,7 +20,8 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 def keep_top(h: Float[Tensor, "batch d_sae"], k: int) -> Float[Tensor, "batch d_sae"]:
     """ReLU of the k largest entries (not: largest in size) of each row, 0 elsewhere; k ≥ d_sae keeps all (Gao et al.).
 
-    Gradients flow through what is kept. Which of two equal entries at the edge is kept does not matter.
+    Gradients flow through what is kept. Of several equal entries at the edge only as many are kept as there is room
+    for, no matter which.
 
     >>> keep_top(torch.tensor([[3.0, -1.0, 2.0, 1.0], [3.0, -1.0, -4.0, -2.0]]), 2)
     tensor([[3., 0., 2., 0.],

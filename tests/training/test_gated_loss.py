@@ -123,6 +123,13 @@ def test_the_pull_grows_towards_zero_and_is_gone_at_zero(annealed_penalty, rng, 
     assert_close(gradients(annealed_penalty, f, p)[0], expected, **CLOSE)
 
 
+def test_a_batch_with_nothing_on_costs_nothing_and_pulls_at_nothing(annealed_penalty, rng):
+    "Nothing to add up is a tensor too: 0, with a gradient of 0 for every latent, so that training goes on."
+    off = torch.zeros(rng.integer(1, 5), 6)
+    assert_close(annealed_penalty(off, 0.5), torch.tensor(0.0))
+    assert_close(gradients(annealed_penalty, off, 0.5)[0], off)
+
+
 def test_agrees_with_the_reference_in_any_shape_and_precision(
     gated_loss, gated_encode, annealed_penalty, reference, rng
 ):

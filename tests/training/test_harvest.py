@@ -50,11 +50,21 @@ def test_the_model_runs_on_batch_size_sequences_at_a_time(harvest, rng):
 @SIZES
 def test_each_row_leaves_the_buffer_once_and_whole(ShuffleBuffer, rng, capacity, batch_size):
     "Rows are drawn without replacement and are then gone; what belongs to a row stays together; the tail counts."
-    rows, buffer = numbered(rng, 53).double(), ShuffleBuffer(capacity, batch_size, rng.integer(0, 99))
-    batches = [batch for part in rows.split([6, 0, 1, 25, 3, 18]) for batch in buffer.add(part)] + buffer.finish()
-    got = torch.cat(batches)
-    assert len(got) == 53, f"53 rows went in: expected 53 to come out, got {len(got)}."
-    assert_close(got[got[:, 0].argsort()], rows, rtol=0, atol=0)
+    buffer, rows = ShuffleBuffer(capacity, batch_size, rng.integer(0, 99)), numbered(rng, 53)
+    rows[0], rows[20], rows[33] = 0.0, rows[10], rows[2]  # a row of zeros is a row, and so is one that came before
+    for time in ("", "for a second time, after `finish`, "):  # an empty buffer is ready for more
+        batches = [batch for part in rows.split([6, 0, 1, 25, 3, 18]) for batch in buffer.add(part)] + buffer.finish()
+        got = torch.cat(batches)
+        assert len(got) == 53, f"53 rows went in {time}(one of zeros, some twice): expected 53 back, got {len(got)}."
+        assert_close(got[got[:, 0].argsort(stable=True)], rows[rows[:, 0].argsort(stable=True)], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=["float16", "float64"])
+def test_rows_keep_their_dtype(ShuffleBuffer, rng, dtype):
+    "Half as many bytes a row should stay half as many. What dtype has the buffer before the first row comes?"
+    rows, buffer = numbered(rng, 20).to(dtype), ShuffleBuffer(6, 4, 0)
+    got = {batch.dtype for part in rows.split(10) for batch in buffer.add(part)} | {b.dtype for b in buffer.finish()}
+    assert got == {dtype}, f"{dtype} went in: expected it to come out, got {got}."
 
 
 @SIZES
@@ -91,7 +101,7 @@ def test_batches_that_leave_together_are_mixed_too(ShuffleBuffer, rng, capacity,
 
 def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
     "Draw with the buffer's own generator, made once: torch's common one is changed by whatever else runs."
-    rows, seed = numbered(rng, 60), rng.integer(0, 99)
+    rows, seed, common = numbered(rng, 60), rng.integer(0, 99), torch.get_rng_state()
     one, same, other = [ShuffleBuffer(30, 10, s) for s in (seed, seed, seed + 1)]
     for part in rows.split(20):  # by turns
         a, b, c = [torch.cat([*buffer.add(part), rows[:1]]) for buffer in (one, same, other)]
@@ -99,6 +109,7 @@ def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
     a, b, c = [torch.cat(buffer.finish()) for buffer in (one, same, other)]
     assert_close(a, b, rtol=0, atol=0)
     assert not torch.equal(a, c), f"Seeds {seed} and {seed + 1} gave the same rows in the same order."
+    assert torch.equal(common, torch.get_rng_state()), "The buffer used or seeded torch's common generator."
 
 
 def test_agrees_with_the_reference_on_any_texts(harvest, reference, rng):

@@ -38,9 +38,9 @@ def test_what_only_stretches_a_row_vanishes(project_gradient, rng):
 
 
 def test_only_the_direction_of_a_row_counts(project_gradient, rng):
-    "Rows ten times as long, or a tenth, take the same part off: project on the direction, not on the row itself."
-    W, grad = case(rng, 6, 4)
-    lengths = 10.0 ** (rng.permutation(6) - 1.0)[:, None].double()
+    "A row of any length loses what a unit row loses: project on the direction, not on the row itself."
+    W, grad = unit(rng, 6, 4), rng.normal(6, 4).double()
+    lengths = 10.0 ** (rng.permutation(6) - 2.0)[:, None].double()
     assert_close(project_gradient(W * lengths, grad), project_gradient(W, grad), atol=1e-3, rtol=0)  # room for 1e-6
 
 

@@ -75,9 +75,9 @@ def test_a_row_with_three_times_the_loss_is_drawn_nine_times_as_often(resample_b
     "Probabilities go with the square of the loss, and the loss is a sum of squares. Compare two rows with the table."
     ratio, size = rng.uniform(1, low=2.5, high=4.0).item(), rng.uniform(1, low=0.5, high=2.0).item()
     x, x_hat, b_dec = inputs(rng, size * torch.tensor([1.0, ratio]))
-    first = 1 / (1 + ratio**2)
-    u = torch.tensor([0.97 * first, 1.03 * first, 0.97 / (1 + ratio), 0.6])  # just in row 0; above it, more and more
-    assert_close(resample_by_loss(x, x_hat, b_dec, u), normalize(x - b_dec, dim=1)[[0, 1, 1, 1]], **CLOSE)
+    first, by_loss, by_length = (1 / (1 + ratio**power) for power in (2, 1, 0.5))  # where row 0 ends, and would end
+    u = torch.tensor([0.97 * first, 1.03 * first, 0.97 * by_loss, 0.97 * by_length, 0.6])
+    assert_close(resample_by_loss(x, x_hat, b_dec, u), normalize(x - b_dec, dim=1)[[0, 1, 1, 1, 1]], **CLOSE)
 
 
 def test_every_u_draws_the_row_in_whose_share_it_lies(resample_by_loss, rng):
@@ -96,6 +96,15 @@ def test_what_is_explained_is_never_drawn(resample_by_loss, rng):
     expected = normalize(x[bad] - b_dec, dim=0).expand(5, -1)
     u = torch.tensor([0, 1, 1, 1, 1]) * rng.uniform(5, low=0.01, high=0.99)
     assert_close(resample_by_loss(x, x_hat, b_dec, u), expected, **CLOSE)
+
+
+def test_what_is_explained_is_not_drawn_at_the_very_end_either(resample_by_loss, rng):
+    "u is the last number below 1. Do your sums of 200 shares end at 1, or a rounding below it?"
+    u = torch.tensor([1 - 2.0**-24])
+    for _ in range(25):
+        x, x_hat, b_dec = inputs(rng, rng.uniform(200, low=0.5) * (torch.arange(200) < 195), d_in=3)
+        x_hat[195:] = x[195:]  # explained to the last bit
+        assert_close(resample_by_loss(x, x_hat, b_dec, u)[0], normalize(x[194] - b_dec, dim=0), **CLOSE)
 
 
 @pytest.mark.parametrize("n_dead, n_live, d_in, steps, batch", [(3, 1, 4, 1, 1), (7, 2, 1, 2, 3), (2, 12, 9, 5, 8)])

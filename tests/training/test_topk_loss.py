@@ -44,6 +44,18 @@ def test_every_row_keeps_its_own_k_largest(keep_top, rng, k):
     assert_close(keep_top(h, k), torch.stack([top(row, k) for row in h]), **CLOSE)
 
 
+def test_of_equal_entries_only_as_many_stay_as_there_is_room_for(keep_top, rng):
+    "A row may hold the same number several times: k entries stay, no more and no fewer, no matter which of them."
+    equal, top_one = rng.uniform(1, low=0.5, high=2.0).item(), rng.integer(0, 9)
+    h = torch.full((3, 9), equal)
+    h[1, top_one] = 3.0
+    for k in (1, 2, 5):
+        f = keep_top(h, k)
+        got = (f > 0).sum(dim=1).tolist()
+        assert got == [k] * 3, f"Rows of equal entries, k = {k}: expected {k} on in each, got {got}."
+        assert_close(f.sum(dim=1), torch.tensor([k, k - 1, k]) * equal + torch.tensor([0.0, 3.0, 0.0]), **CLOSE)
+
+
 def test_a_negative_entry_is_never_on(keep_top, rng):
     "Where fewer than k entries are positive, fewer are on, with k ≥ d_sae too. Largest is not largest in size."
     h = -rng.uniform(3, 8, low=1.0, high=4.0)
