@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Dictionaries inside dictionaries
 #
-# Some features only ever come with another one: whatever is a dog is an animal. This section looks at what a sparsity
-# penalty makes of such pairs, and at a loss that asks the first latents of a dictionary to do without the others.
+# Some features only ever come with another one: every dog is an animal. This section looks at what a sparsity penalty
+# makes of such a pair, and at a loss that asks the first latents of a dictionary to manage without the others.
 
 # %% setup=1
 import torch
@@ -12,42 +12,40 @@ from torch import Tensor
 from saelab import check, hint, plots
 
 # %% [markdown]
-# ## Who gets to say "animal"?
+# ## Which latent detects the animal?
 #
-# Two features at right angles, each of strength 1: a parent ("animal") and its child ("dog"), which is never on alone.
-# A dictionary with two latents has room for both. **Guess before you read on: with an L1 penalty, will it learn the
-# two features? What would it pay for a dog, and is there a cheaper way to say the same?**
+# Take two features at right angles, each of strength 1: a *parent* ("animal") and its *child* ("dog"), which is never
+# on alone. A dictionary with two latents has room for both. **Guess before you read on: with an L1 penalty, will it
+# learn the two features? What does it pay for a dog, and is there a cheaper way to write the same vector?**
 #
-# | dictionary | says "dog" with | L1 for a dog | for another animal |
-# |---|---|---|---|
-# | rows *parent*, *child* | both latents, 1 each | $2\lambda$ | $\lambda$ |
-# | rows *parent*, *(parent + child)*$/\sqrt2$ | the second latent alone, $\sqrt2$ | $1.41\lambda$ | $\lambda$ |
+# With the rows *parent* and *child*, a dog takes both latents at 1, and the penalty is $2\lambda$. With the rows
+# *parent* and *(parent + child)*$/\sqrt2$, it takes the second latent alone, at $\sqrt2$, and the penalty is
+# $1.41\lambda$. Both reconstruct equally well, and the second is sparser. But its first latent now detects "animal, but
+# no dog": it has a hole wherever there is a dog. A larger dictionary has room for more children, and so for more holes
+# in its general latents. Section 10 gives this its name, *absorption*, and measures it (Chanin et al. 2024, [A is for
+# Absorption](https://arxiv.org/abs/2409.14507)).
 #
-# The second reconstructs as well and is sparser. Its first latent now means "animal, but no dog": the child's latent
-# has *absorbed* the parent. A larger dictionary has room for more such children, and so for more holes in its general
-# latents (Chanin et al. 2024, "A is for Absorption: Studying Feature Splitting and Absorption in Sparse Autoencoders").
-#
-# A *Matryoshka* dictionary makes holes expensive (Bussmann et al. 2025, "Learning Multi-Level Features with Matryoshka
-# Sparse Autoencoders"). Choose prefixes $m_1<m_2<\dots<m_n=d_\text{sae}$. For every one of them the first $m$ latents,
-# on their own, have to reconstruct $x$:
+# A *Matryoshka* dictionary makes holes expensive (Bussmann et al. 2025, [Learning Multi-Level Features with Matryoshka
+# Sparse Autoencoders](https://arxiv.org/abs/2503.17547)). Choose prefixes $m_1<m_2<\dots<m_n=d_\text{sae}$. For each of
+# them the first $m$ latents, on their own, have to reconstruct $x$:
 #
 # $$\hat x_m = \sum_{i<m} f_i\,W_{\text{dec},i} + b_\text{dec},\qquad
 # \text{loss} = \sum_{m\,\in\,\text{prefixes}}\lVert x-\hat x_m\rVert^2$$
 #
-# with latents counted from 0, the error summed over $d_\text{in}$ and averaged over the batch, as always. There are no
-# weights: it is a sum over prefixes, the whole dictionary being the last one. All share one encoder, one decoder and
-# one bias. The penalty (or the $k$ of BatchTopK, which is what the paper uses) is taken once, from the whole $f$, and
-# isn't part of this loss. With $x = f = (3, 4)$, `W_dec` the identity and no bias:
+# Latents are counted from 0. As always, the error is summed over $d_\text{in}$ and averaged over the batch. There are
+# no weights: the loss is a sum over prefixes, and the whole dictionary is the last one. All of them share one encoder,
+# one decoder and one bias. The penalty (or the $k$ of BatchTopK, which the paper uses) is computed once, from the whole
+# $f$, and isn't part of this loss. With $x = f = (3, 4)$, `W_dec` the identity and no bias:
 #
 # | prefixes | reconstructions | loss |
 # |---|---|---|
 # | [2] | (3, 4) | 0: the plain squared error |
 # | [1, 2] | (3, 0), (3, 4) | 16 + 0 |
 #
-# If the parent's latent has a hole where there is a dog, a prefix with the parent alone misses all of the animal there.
+# If the parent's latent has a hole where there is a dog, a prefix that holds only the parent misses the whole animal.
 
 
-# %% exercise="matryoshka_loss" points=3 minutes=20 difficulty=2 importance=4
+# %% exercise="matryoshka_loss" points=2 minutes=10 difficulty=2 importance=4
 def matryoshka_loss(
     x: Float[Tensor, "batch d_in"],
     f: Float[Tensor, "batch d_sae"],
@@ -81,97 +79,125 @@ check(matryoshka_loss)
 # $\hat x_m$ contain the bias?
 
 # %% [markdown] hint=2
-# A prefix of the dictionary is a slice: the first $m$ columns of `f` meet the first $m$ rows of `W_dec`. For each
-# $m$ it is the plain squared error from there on.
+# A prefix of the dictionary is a slice: the first $m$ columns of `f` meet the first $m$ rows of `W_dec`. For each $m$,
+# the rest is the plain squared error.
 
 # %% [markdown] hint=3
-# For each `m` in `prefixes`: `x_hat = f[:, :m] @ W_dec[:m] + b_dec`; add `(x - x_hat).square().sum(dim=1).mean()` to
-# the loss. No weights, and no division at the end.
+# For each `m` in `prefixes`, `x_hat = f[:, :m] @ W_dec[:m] + b_dec`, and one term of the loss is
+# `(x - x_hat).square().sum(dim=1).mean()`. How do the terms come together, with which weights?
 
 # %%
-# The course's own Matryoshka dictionary chooses latents by BatchTopK. Its loss is yours, with nothing dead for AuxK.
+# The course's own Matryoshka dictionary chooses latents by BatchTopK. Without dead latents its loss is yours.
 from saelab.sae import Loss, MatryoshkaSAE, StandardSAE, train
 
 torch.manual_seed(0)
-sae, x = MatryoshkaSAE(8, 20, k=3, prefixes=[2, 5, 20]), torch.randn(64, 8)
+sae = MatryoshkaSAE(8, 20, k=3, prefixes=[2, 5, 20])
 sae.b_dec.data += torch.randn(8)
+x = torch.randn(64, 8)
 its = sae.loss(x)
 loss = matryoshka_loss(x, its.f, sae.W_dec, sae.b_dec, sae.prefixes)
 torch.testing.assert_close(loss, its.total)
-numbers = list(sae.parameters())
-of_ours = torch.autograd.grad(loss, numbers, retain_graph=True)
-torch.testing.assert_close(of_ours, torch.autograd.grad(its.total, numbers))
+parameters = list(sae.parameters())
+ours = torch.autograd.grad(loss, parameters, retain_graph=True)
+torch.testing.assert_close(ours, torch.autograd.grad(its.total, parameters))
+
+# %% [markdown]
+# Now two families of features at right angles. Each parent is on with probability 0.3. Where it is on, so is one of its
+# three children, with probability 0.2 each (and none with 0.4). Both dictionaries start near the truth, with latents 0
+# and 1 at the parents, and both have the same L1 penalty. **What will latent 0 do where one of its children is on?**
 
 # %%
-# Two families of features at right angles: parents on with probability 0.3; given its parent, one of three children,
-# with 0.2 each. Both dictionaries start near the truth (latents 0 and 1 the parents) and have the same L1 penalty.
-lam, truth = 0.2, torch.linalg.qr(torch.randn(8, 8)).Q  # rows: parents A and B, three children of A, three of B
+LAM = 0.2  # the penalty
+PREFIXES = {"Standard": [8], "Matryoshka": [2, 8]}  # try [3, 8], or [1, 2, 4, 8]
+STEPS = 600
+
+truth = torch.linalg.qr(torch.randn(8, 8)).Q  # rows: parents A and B, three children of A, three of B
 start = torch.nn.functional.normalize(truth + 0.1 * torch.randn(8, 8), dim=1)
 
 
 def sample(n):
-    parents, dice = torch.rand(n, 2) < 0.3, torch.rand(n, 2, 1)
-    children = (dice >= torch.tensor([0, 0.2, 0.4])) & (dice < torch.tensor([0.2, 0.4, 0.6])) & parents[:, :, None]
+    """Which of the 8 features are on [n, 8], and the activations x [n, 8]."""
+    parents = torch.rand(n, 2) < 0.3
+    dice = torch.rand(n, 2, 1)  # one per family, so at most one child
+    from_, to = torch.tensor([0, 0.2, 0.4]), torch.tensor([0.2, 0.4, 0.6])
+    children = (dice >= from_) & (dice < to) & parents[:, :, None]
     on = torch.cat([parents, children.flatten(1)], dim=1)
     return on, on * (1 + 0.1 * torch.randn(n, 8)) @ truth
 
 
 class NestedSAE(StandardSAE):
+    """An L1 dictionary with your loss."""
+
     prefixes = [8]
 
     def loss(self, x, *_, **__):
         f = self.encode(x)
         error = matryoshka_loss(x, f, self.W_dec, self.b_dec, self.prefixes)
-        return Loss({"mse": error, "l1": lam * f.sum(dim=1).mean()}, f, self.decode(f))
+        return Loss({"mse": error, "l1": LAM * f.sum(dim=1).mean()}, f, self.decode(f))
 
 
-(on, x), by_situation, recall = sample(20_000), [], []
+on, x = sample(20_000)
 only_A = on[:, 0] & ~on[:, 1]
-situations = [only_A & ~on[:, 2:].any(dim=1), *(only_A & on[:, child] for child in (2, 3, 4))]
-for name, prefixes in {"Standard": [8], "Matryoshka": [2, 8]}.items():
-    sae = NestedSAE(8, 8)
-    sae.W_enc.data, sae.W_dec.data, sae.prefixes = start.T.clone(), start.clone(), prefixes
-    sae.b_dec.data += 1e-6  # not 0: `train` would begin at the mean of the data
-    train(sae, lambda t: sample(256)[1], 600, lr=0.01, normalise=False, progress=False)
-    f, x_hat = sae.encode(x).detach(), sae(x).detach()
-    by_situation.append(torch.stack([f[rows][:, [0, 2, 3, 4]].mean(dim=0) for rows in situations], dim=1))
-    with_child = only_A & on[:, 2:5].any(dim=1)
-    recall.append((f[with_child, 0] > 0.2).float().mean())
-    unexplained = (x - x_hat).square().sum() / (x - x.mean(dim=0)).square().sum()
-    print(f"{name:<10}  A's latent is on with a child: {recall[-1]:.0%}; variance unexplained {unexplained:.3f}")
+situations = {"A alone": only_A & ~on[:, 2:].any(dim=1)}
+for child in (1, 2, 3):
+    situations[f"A, child {child}"] = only_A & on[:, 1 + child]
+with_child = only_A & on[:, 2:5].any(dim=1)
 
-cosines = sae.W_dec.detach() @ truth.T  # of the Matryoshka dictionary
-print(f"Matryoshka's row A: cosine {cosines[0, 0]:.2f} with A, {cosines[0, 2:5].mean():.2f} with each of A's children")
-assert recall[0] < 0.25 and recall[1] > 0.95, recall  # measured in six runs: 0.10 to 0.13, and 1.00
-assert cosines[0, 0] > 0.9 and (cosines[0, 2:5] - 0.155).abs().max() < 0.06, cosines[0]
+trained, tables, recall, unexplained = {}, [], {}, {}
+for name, prefixes in PREFIXES.items():
+    sae = NestedSAE(8, 8)
+    sae.prefixes = prefixes
+    sae.W_enc.data = start.T.clone()
+    sae.W_dec.data = start.clone()
+    sae.b_dec.data += 1e-6  # not 0: `train` would begin at the mean of the data
+    train(sae, lambda step: sample(256)[1], STEPS, lr=0.01, normalise=False, progress=False)
+    trained[name] = sae.requires_grad_(False)
+    f, x_hat = sae.encode(x), sae(x)
+    means = [f[rows].mean(dim=0)[[0, 2, 3, 4]] for rows in situations.values()]
+    tables.append(torch.stack(means, dim=1))
+    recall[name] = (f[with_child, 0] > 0.2).float().mean().item()
+    unexplained[name] = ((x - x_hat).square().sum() / (x - x.mean(dim=0)).square().sum()).item()
+    print(f"{name:<10}  A's latent is on with a child: {recall[name]:.0%}; FVU {unexplained[name]:.3f}")
 plots.heat_map(
-    torch.stack(by_situation),
-    titles=["Standard", "Matryoshka, prefixes 2 and 8"],
-    title="An L1 penalty cuts holes into the parent's latent; a prefix fills them",
+    torch.stack(tables),
+    titles=[f"{name}, prefixes {prefixes}" for name, prefixes in PREFIXES.items()],
+    title="Mean f of four latents in four situations",
     x="what is on",
     y="latent of",
     unit="mean f",
-    x_labels=["A alone", "A, child 1", "A, child 2", "A, child 3"],
+    x_labels=list(situations),
     y_labels=["A", "child 1", "child 2", "child 3"],
 )
 
+# %%
+# What the text says of these settings.
+cosines = trained["Matryoshka"].W_dec @ truth.T
+print(f"Matryoshka's row A: cosine {cosines[0, 0]:.2f} with A, {cosines[0, 2:5].mean():.2f} with each of A's children")
+assert recall["Standard"] < 0.25 and recall["Matryoshka"] > 0.95, recall
+assert unexplained["Matryoshka"] > 2 * unexplained["Standard"], unexplained
+assert cosines[0, 0] > 0.9 and (cosines[0, 2:5] - 0.155).abs().max() < 0.06, cosines[0]
+own = tables[1].diagonal()[1:]  # the children's latents, each at its own child
+assert (own - 0.77).abs().max() < 0.1, own
+
 # %% [markdown]
-# Left: the standard dictionary started at the truth and left it. Latent A is on where A is alone, and nearly silent as
-# soon as a child says "A" along with itself. Right: A says A, whatever else is on, and the children's latents are about
-# 0.77, the child alone. It is dearer: more L1, and more than twice the variance is left unexplained.
+# On the left is the standard dictionary, which started at the truth and left it. Latent A is on where A is alone, and
+# nearly off as soon as one of its children is there, whose latent writes A along with itself. On the right, latent A is
+# on wherever A is, and the children's latents, at about 0.77, write the child alone. This costs more: more L1, and more
+# than twice the variance is left unexplained.
 #
-# Look closer, and the right one isn't the truth either. Its row A has a cosine of 0.15 with each child: on its own, a
+# Look closer, and the right one isn't the truth either. Its row A has a cosine of 0.15 with each child. On its own, a
 # prefix does best with "A and a little of whatever tends to come with it", and the children's rows lean away to make up
 # for it. The lower levels *hedge*; section 11 comes back to this.
 #
-# What this does **not** show: that it works when you don't know the answer. The prefix had as many latents as there
-# are parents, and both dictionaries began beside the truth. From random rows, one run in three had both parents in its
-# first two latents. And a hierarchy of two levels, with children that exclude each other, is a tidy one.
+# And here you knew the answer: the prefix had as many latents as there are parents, and both dictionaries began beside
+# the truth. From random rows, with `b_dec` at the mean of the data, six of twelve runs had both parents in their first
+# two latents; in the others one of the two pointed the opposite way. Nor does this say anything about hierarchies with
+# more levels, or with children that can be on together.
 
 
 # %% misconception="matryoshka_loss"
 def blocks_on_their_own(x, f, W_dec, b_dec, prefixes):
-    "Each block of latents reconstructs x alone. A prefix starts at latent 0: the second doll contains the first."
+    "Each block of latents reconstructs x alone. A prefix starts at latent 0, so a long one contains all shorter ones."
     edges = zip([0, *prefixes], prefixes)
     return sum((x - f[:, a:b] @ W_dec[a:b] - b_dec).square().sum(dim=1).mean() for a, b in edges)
 
@@ -185,7 +211,7 @@ def bias_with_every_block(x, f, W_dec, b_dec, prefixes):
 
 # %% misconception="matryoshka_loss"
 def bias_only_in_the_whole(x, f, W_dec, b_dec, prefixes):
-    "Only the last reconstruction has b_dec. Every prefix has to do on its own, and the bias belongs to each of them."
+    "Only the last reconstruction has b_dec. Every prefix reconstructs x on its own, and each has the bias."
     *inner, _ = prefixes
     without = [(x - f[:, :m] @ W_dec[:m]).square().sum(dim=1).mean() for m in inner]
     return sum(without) + matryoshka_loss(x, f, W_dec, b_dec, prefixes[-1:])
@@ -193,8 +219,38 @@ def bias_only_in_the_whole(x, f, W_dec, b_dec, prefixes):
 
 # %% misconception="matryoshka_loss"
 def last_prefix_is_missing(x, f, W_dec, b_dec, prefixes):
-    "The whole dictionary isn't in the loss, so nobody trains the last block. The last prefix, d_sae, counts as well."
+    "The last prefix isn't in the loss, so nothing trains the last block. The whole dictionary, d_sae, counts as well."
     return matryoshka_loss(x, f, W_dec, b_dec, prefixes[:-1]) + 0 * f.sum()
+
+
+# %% misconception="matryoshka_loss"
+def last_prefix_is_missing_and_the_sum_a_number(x, f, W_dec, b_dec, prefixes):
+    "The last prefix isn't in the loss. Where there is only one prefix, the sum is even the number 0, not a tensor."
+    return sum((x - f[:, :m] @ W_dec[:m] - b_dec).square().sum(dim=1).mean() for m in prefixes[:-1])
+
+
+# %% misconception="matryoshka_loss"
+def mean_over_everything(x, f, W_dec, b_dec, prefixes):
+    "The squared error is averaged over d_in too. Sum over d_in, and take the mean over the batch only."
+    return matryoshka_loss(x, f, W_dec, b_dec, prefixes) / x.shape[1]
+
+
+# %% misconception="matryoshka_loss"
+def summed_over_the_batch(x, f, W_dec, b_dec, prefixes):
+    "The errors of the batch are summed, so a larger batch has a larger loss. Take the mean over the batch."
+    return matryoshka_loss(x, f, W_dec, b_dec, prefixes) * len(x)
+
+
+# %% misconception="matryoshka_loss"
+def one_latent_too_many(x, f, W_dec, b_dec, prefixes):
+    "Each prefix has one latent too many: `[:m + 1]` holds m + 1 of them. Counted from 0, the first m are `[:m]`."
+    return sum((x - f[:, : m + 1] @ W_dec[: m + 1] - b_dec).square().sum(dim=1).mean() for m in prefixes)
+
+
+# %% misconception="matryoshka_loss"
+def no_bias_at_all(x, f, W_dec, b_dec, prefixes):
+    "b_dec is in no reconstruction. Each of them has it, once."
+    return matryoshka_loss(x, f, W_dec, 0 * b_dec, prefixes)
 
 
 # %% misconception="matryoshka_loss"
@@ -205,7 +261,7 @@ def counted_from_the_end(x, f, W_dec, b_dec, prefixes):
 
 # %% misconception="matryoshka_loss"
 def mean_over_the_prefixes(x, f, W_dec, b_dec, prefixes):
-    "The errors are averaged over the prefixes. Here they are summed, so one more prefix takes nothing from others."
+    "The errors are averaged over the prefixes. Sum them, so that one more prefix leaves the others' weight as it is."
     return matryoshka_loss(x, f, W_dec, b_dec, prefixes) / len(prefixes)
 
 
@@ -218,7 +274,7 @@ def errors_after_the_sum(x, f, W_dec, b_dec, prefixes):
 
 # %% misconception="matryoshka_loss"
 def earlier_blocks_are_detached(x, f, W_dec, b_dec, prefixes):
-    "What the earlier blocks give is detached, so they never hear of the larger prefixes. Gradients flow through all."
+    "The earlier blocks are detached in the larger prefixes, so only one prefix trains each latent. Detach nothing."
     loss, x_hat = 0.0, b_dec
     for a, b in zip([0, *prefixes], prefixes):
         x_hat = x_hat + f[:, a:b] @ W_dec[a:b]

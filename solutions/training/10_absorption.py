@@ -1,5 +1,5 @@
 # Generated from chapters/training/10_absorption.py by `saelab build`: edit that file, not this one.
-"""Absorption: the latent that should speak and doesn't: the exercises of this section, solved."""
+"""Absorption: a latent with holes: the exercises of this section, solved."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,17 +8,22 @@ from torch import Tensor
 from saelab import check, hint, plots  # noqa: F401
 from saelab.sae import SAE, BatchTopKSAE, StandardSAE, train
 
+P_PARENT, P_CHILD = 0.3, 0.2  # how often the parent is on, and how often the child is where its parent is
+
 
 def family(rows: int, seed: int, others: int = 0) -> Float[Tensor, "rows feats"]:
-    """Features: a parent (on with 0.3), its child (given the parent 0.2), both of size 1, and independent others.
+    """Features: a parent, its child (which needs the parent), both of size 1, and independent others.
 
-    The others are on with 3.64/others, so that four features are on on average, with sizes between 0.2 and 1.2.
+    The others are on with probability 3.64 / others, so that on average four features are on, and have sizes between
+    0.2 and 1.2.
     """
     generator = torch.Generator().manual_seed(seed)
     u = torch.rand(rows, 2 + 2 * others, generator=generator)
-    parent = u[:, 0] < 0.3
-    rest = (u[:, 2 : 2 + others] < 3.64 / max(others, 1)) * (0.2 + u[:, 2 + others :])
-    return torch.cat([parent[:, None], (parent & (u[:, 1] < 0.2))[:, None], rest], dim=1)
+    parent = u[:, 0] < P_PARENT
+    child = parent & (u[:, 1] < P_CHILD)
+    on = u[:, 2 : 2 + others] < 3.64 / max(others, 1)
+    rest = on * (0.2 + u[:, 2 + others :])
+    return torch.cat([parent[:, None], child[:, None], rest], dim=1)
 
 
 @torch.no_grad()
@@ -35,9 +40,9 @@ def find_parent(
     parent: Bool[Tensor, "tokens"],
     child: Bool[Tensor, "tokens"],
 ) -> tuple[int, Float[Tensor, "d_in"]]:
-    """The parent's own latent and the parent's direction, as these tokens tell them.
+    """The parent's own latent and the parent's direction, judged by the tokens given.
 
-    The latent: of all d_sae the one whose being on (f > 0) has the highest F1 with `parent`, over all these tokens.
+    The latent: of all the one whose being on (f > 0) has the highest F1 with `parent`, over all these tokens.
     F1 = 2 · hits / (tokens where it is on + parent tokens), hits being tokens where it is on and the parent is too.
     The direction: the mean of x over tokens with the parent but not the child, minus the mean of x over tokens
     without the parent, scaled to length 1.
@@ -67,12 +72,12 @@ def absorption_rate(
 ) -> float:
     """Share of the child tokens outside `fit` on which the parent is absorbed; NaN if there is no such token.
 
-    The parent's latent and direction come from `find_parent` on the tokens in `fit`, and from these only. A token is
-    absorbed if the parent's latent is silent on it (f = 0) and at least one other latent is on (f > 0) whose row of
-    W_dec has a cosine > `cosine` with the parent's direction; `cosine` is 0 or more. Latents are never negative, rows
-    of W_dec may have any length but 0, and a child token is always a parent token too.
+    The parent's latent and direction come from `find_parent` on all tokens in `fit`, and from these only. A token is
+    absorbed if the parent's latent is off on it (f = 0) and at least one other latent is on (f > 0) whose row of W_dec
+    has a cosine > `cosine` with the parent's direction; `cosine` is 0 or more. Latents are never negative, rows of
+    W_dec may have any length but 0, and a child token is always a parent token too.
 
-    Simpler than the metric of Chanin et al. 2024, "A is for Absorption", which asks ablations too.
+    Simpler than the metric of Chanin et al. 2024, "A is for Absorption", which uses ablations too.
 
     >>> x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).repeat(2, 1)
     >>> f = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.4]]).repeat(2, 1)

@@ -7,8 +7,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from saelab import check, hint, plots  # noqa: F401
+from saelab import check, hint, plots, reference  # noqa: F401
 from saelab.sae import BatchTopKSAE, StandardSAE, train
+
+mcc = reference("training").mcc  # of section 9: the mean signed cosine of a one-to-one matching
 
 
 def explained(
@@ -18,13 +20,15 @@ def explained(
 
     Means are over tokens, sums over tokens and dimensions together. 0 if no latent is on. x is not constant.
 
-    >>> explained(torch.tensor([[5.0], [6.0], [7.0]]), torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0.5]]))
+    >>> x, f = torch.tensor([[5.0], [6.0], [7.0]]), torch.tensor([[0.0], [1.0], [2.0]])
+    >>> round(explained(x, f, torch.tensor([[0.5]])), 4)
     1.0
     """
     # BEGIN SOLUTION
     r = f @ W_dec
-    x, r = x - x.mean(dim=0), r - r.mean(dim=0)
-    return ((x * r).sum() ** 2 / (x.square().sum() * r.square().sum()).clamp_min(1e-12)).item()
+    x, r = (t - t.mean(dim=0) for t in (x, r))
+    cosine = normalize(x.flatten(), dim=0) @ normalize(r.flatten(), dim=0)  # of two long vectors; 0 where r is 0
+    return cosine.square().item()
     # END SOLUTION
 
 
@@ -54,21 +58,21 @@ def sanity_suite(
 
     explained: explained(x, f, W_dec).
     null: the same for random directions, the rows of `noise` scaled to length 1. Their pre-activations are
-    h = (x − mean of x over tokens) · directions [tokens, d_sae]. As many entries of h as f has entries > 0, the largest
-    in the whole table, are the null's latents (all positive, for far fewer than half of f are on); the others are 0.
-    Row i of its decoder is direction i, as long as row i of W_dec.
+    h = (x − mean of x over tokens) · directions [tokens, d_sae]. As many entries of h as f has entries > 0 (possibly
+    none) are the null's latents: the largest of the whole table. They are positive, since far fewer than half of f are
+    on. All others are 0. Row i of the null's decoder is direction i, as long as row i of W_dec.
     shared: share of the rows of W_dec whose partner in `other` has a cosine ≥ 0.9.
 
-    >>> x = torch.tensor([[3.0, 0.0], [0.0, 3.0], [0.0, 0.0], [0.0, 0.0]])
+    >>> x = torch.tensor([[4.0, 0.0], [0.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
     >>> other, noise = torch.tensor([[0.0, 1.0], [1.0, 1.0]]), torch.tensor([[1.0, 1.0], [1.0, -1.0]])
     >>> [round(value, 2) for value in sanity_suite(x, x, torch.eye(2), other, noise)]
-    [1.0, 0.75, 0.5]
+    [1.0, 0.82, 0.5]
     """
     # BEGIN SOLUTION
     directions = normalize(noise, dim=1)
     h = (x - x.mean(dim=0)) @ directions.T
-    threshold = h.flatten().topk(int((f > 0).sum())).values[-1]
-    null = explained(x, h * (h >= threshold), directions * W_dec.norm(dim=1, keepdim=True))
+    threshold = h.flatten().topk(int((f > 0).sum()) + 1).values[-1]  # the largest that is off
+    null = explained(x, h * (h > threshold), directions * W_dec.norm(dim=1, keepdim=True))
     shared = (partners(W_dec, other) >= 0.9).float().mean().item()
     return explained(x, f, W_dec), null, shared
     # END SOLUTION

@@ -30,28 +30,30 @@ def code(x, noise, n):
 
 
 def test_a_gain_and_a_bias_are_granted_and_what_is_left_is_not(explained, rng):
-    "x is made of a gain times r, a bias, and a rest at right angles to r: what share of all that varies is the first?"
+    "x is a gain times r, plus a bias, plus a rest at right angles to r. What share of what varies is the first part?"
     _, f, W_dec, _ = problem(rng)
     r = f @ W_dec - (f @ W_dec).mean(0)
     rest = rng.normal(40, 7) * torch.arange(1, 8)
     rest = rest - rest.mean(0)
     rest = rest - (rest * r).sum() / r.square().sum() * r
-    for gain in (0.3, 4.0, -1.0):
-        x = gain * (f @ W_dec) + rest / rest.norm() * r.norm() + 3 * rng.normal(7)
-        for given in ((x, f, W_dec), (x.double(), f.double(), W_dec.double())):
+    for gain, size in ((0.3, 1.0), (4.0, 1e-4), (-1.0, 1e4)):
+        x = size * (gain * (f @ W_dec) + rest / rest.norm() * r.norm() + 3 * rng.normal(7))
+        for given in ((x, f, size * W_dec), (x.double(), f.double(), size * W_dec.double())):
             score, expected = explained(*given), gain**2 / (gain**2 + 1)
             assert abs(score - expected) < 1e-4, f"gain {gain}: expected {expected:.4f}, got {score:.4f}"
 
 
-def test_a_dictionary_that_is_silent_explains_nothing(explained, rng):
-    "Without a latent on, r doesn't vary, and the formula is 0/0."
-    x, f, W_dec, _ = problem(rng)
+def test_a_dictionary_that_is_never_on_explains_nothing_and_nor_does_its_null(explained, sanity_suite, rng):
+    "Without a latent on, r doesn't vary, and the formula is 0/0. The null has as many on: none."
+    x, f, W_dec, noise = problem(rng)
+    score, null, _ = sanity_suite(x, 0 * f, W_dec, W_dec, noise)
+    assert (score, null) == (0, 0), f"No latent is on: expected 0 and a null of 0, got {score} and {null}."
     score = explained(x, torch.zeros_like(f), W_dec)
     assert score == 0, f"No latent is on: expected 0, got {score}."
 
 
 def test_a_shuffled_copy_is_found_again_whatever_its_lengths(partners, rng):
-    "Partners are told by direction. Entry i is the cosine of row i of W, wherever its partner stands in V."
+    "Directions decide who is whose partner. Entry i is the cosine of row i of W, wherever its partner stands in V."
     Q, c, lengths = rng.rotation(9), torch.tensor([1.0, 0.95, 0.85, 0.75]), torch.tensor([[0.2], [1], [3], [9]])
     V = torch.cat([(Q[:4] * c[:, None] + Q[4:8] * (1 - c**2).sqrt()[:, None]) * lengths.flip(0), Q[8:]])
     W, mixed = Q[:4] * lengths * rng.uniform(4, 1, low=0.9, high=1.1), torch.tensor([4, 2, 0, 3, 1])
@@ -68,23 +70,23 @@ def test_a_latent_turned_round_is_another_latent(partners, rng):
 
 
 def test_pairs_are_one_to_one_and_their_sum_is_the_largest(partners, rng):
-    "Both rows like the same partner best; whoever gets it, the *sum* of the cosines decides."
-    mine, theirs = torch.tensor([10.0, -20.0]).deg2rad(), torch.tensor([0.0, 80.0]).deg2rad()
+    "Both rows are nearest to the same row. The *sum* of the cosines decides which of them gets it, not the best pair."
+    mine, theirs = torch.tensor([10.0, -30.0]).deg2rad(), torch.tensor([0.0, 80.0]).deg2rad()
     plane, order = rng.rotation(4)[:2], rng.permutation(2)
     W, V = (torch.stack([a.cos(), a.sin()], dim=1) @ plane for a in (mine, theirs))
-    expected = torch.tensor([70.0, 20.0]).deg2rad().cos()  # the other way round: cos 10° + cos 100°
+    expected = torch.tensor([70.0, 30.0]).deg2rad().cos()  # the other pairs have cos 10°, above 0.9, and cos 110°
     assert_close(partners(W[order], V), expected[order], **CLOSE)
 
 
 def test_a_dead_row_is_like_nothing(partners, rng):
-    "A row of zeros has no direction: 0/0 is NaN, and must not spoil the pairing of the others."
+    "A row of zeros has no direction. Dividing by its length gives 0/0, which must not spoil the other pairs."
     Q = rng.rotation(5)
     W = Q[:3] * torch.tensor([[1.0], [0.0], [1.0]])
     assert_close(partners(W, Q[[2, 0, 4]]), torch.tensor([1.0, 0.0, 1.0]), **CLOSE)
 
 
 def test_a_dictionary_made_like_the_null_is_no_better_than_the_null(sanity_suite, rng):
-    "Here W_dec has the null's directions and its way to choose latents. What differs: tokens, L0, norms, the mean?"
+    "Here W_dec has the null's directions and its way to choose latents. Do tokens, L0, norms and mean match too?"
     for sizes in [(40, 7, 12), (60, 4, 9)]:
         x, f, W_dec, noise = problem(rng, *sizes)
         f, W_dec = code(x, noise, int((f > 0).sum())), normalize(noise, dim=1) * W_dec.norm(dim=1, keepdim=True)
@@ -95,7 +97,7 @@ def test_a_dictionary_made_like_the_null_is_no_better_than_the_null(sanity_suite
 
 
 def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity_suite, rng):
-    "Turn the dictionary, exchange its latents: your score changes, and that of the null must not."
+    "Turn the dictionary and exchange its latents. Your score changes; that of the null must not."
     x, f, W_dec, noise = problem(rng)
     _, null, _ = sanity_suite(x, code(x, noise, int((f > 0).sum())), W_dec, W_dec, noise)
     _, again, _ = sanity_suite(x, f, W_dec @ rng.rotation(7), W_dec, noise)
@@ -103,7 +105,7 @@ def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity
 
 
 def test_shared_is_the_share_of_latents_with_a_partner_of_their_own(sanity_suite, rng):
-    "Partners with a cosine of 0.9 or more, counted. Two rows that resemble one partner have only one between them."
+    "Count the partners with a cosine of 0.9 or more. Two rows that resemble the same partner can't both have it."
     x, f, _, noise = problem(rng, d_in=15, d_sae=7)
     Q, found = rng.rotation(15), rng.integer(2, 6)
     f[:, :2] = 0.0  # dead latents have rows like the others
@@ -118,7 +120,7 @@ def test_shared_is_the_share_of_latents_with_a_partner_of_their_own(sanity_suite
 
 
 def test_agrees_with_the_reference_on_random_dictionaries(sanity_suite, explained, partners, reference, rng):
-    "All three numbers at once, on several sizes."
+    "This tries all three numbers at once, on several sizes."
     for sizes in [(40, 7, 12), (30, 3, 5), (50, 10, 8)]:
         x, f, W_dec, noise = problem(rng, *sizes)
         for given in (
