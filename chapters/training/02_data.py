@@ -17,21 +17,12 @@ from torch import Tensor
 from saelab import check, hint, lab, plots
 from saelab.sae import StandardSAE, train
 
-Model = tuple | Tensor  # a pair (lab, name of a site), or a table that stands in for a model
 
-
-def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos d_in"]:
-    """The activations of a model at its site, for all tokens.
-
-    A table [pos, vocab, d_in - 1] stands in for a model, so that checks take no time: token t at position i adds row
-    [i, t] to the activation there and at all later positions. The last number of an activation then tells on how many
-    sequences the table was run at once.
-    """
-    if isinstance(model, tuple):
-        here, site = model
-        return here.activations(site, tokens)
-    x = model[torch.arange(tokens.shape[1]), tokens].cumsum(dim=1)
-    return torch.cat([x, torch.full_like(x[..., :1], len(tokens))], dim=-1)
+def run(model, site: str, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos d_in"]:
+    """The activations of a model (a TransformerBridge) at the hook point `site`, for all tokens."""
+    found = []
+    model.run_with_hooks(tokens, fwd_hooks=[(site, lambda x, hook: found.append(x))])
+    return found[0]
 
 
 # %% [markdown]
@@ -89,9 +80,12 @@ readings = {
     "after layer 2": ("blocks.2.hook_resid_post", tokens),
     "after layer 2, cut at 64": ("blocks.2.hook_resid_post", cut),
 }
-lengths = {name: run((here, where), read).norm(dim=-1).mean(dim=0) for name, (where, read) in readings.items()}
+with torch.no_grad():
+    lengths = {}
+    for name, (where, read) in readings.items():
+        lengths[name] = run(here.model, where, read).norm(dim=-1).mean(dim=0)
+    first = run(here.model, site, tokens)[:, 0]
 
-first = run((here, site), tokens)[:, 0]
 print(f"After layer 1, the first position differs between 128 texts by at most {(first - first[0]).abs().max():.0e}.")
 for name, length in lengths.items():
     print(f"{name}: first position {length[0]:.0f}, positions 1 to 63 {length[1:64].mean():.0f}")
@@ -144,26 +138,24 @@ plots.line(
 
 # %% exercise="harvest" points=4 minutes=40 difficulty=2 importance=5
 def harvest(
-    model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
+    model, site: str, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
 ) -> Float[Tensor, "rows d_in"]:
     """The activations where `mask` is True, one per row: sequence by sequence, and within each by position.
 
-    Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
-    batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
+    Calls run(model, site, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer.
+    A batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad
+    False), also when the model's weights have one.
 
-    >>> table = torch.tensor([[[0.0], [1.0], [2.0]], [[10.0], [11.0], [12.0]]])  # 10 · position + token
-    >>> tokens = torch.tensor([[0, 2], [0, 1], [0, 2]])
-    >>> harvest(table, tokens, tokens != 0, 2)  # two sequences at once, then one
-    tensor([[12.,  2.],
-            [11.,  2.],
-            [12.,  1.]])
+    >>> tokens = torch.tensor([[0, 5, 7], [0, 8, 1]])  # 0 is <bos>, 1 is <pad>
+    >>> harvest(lab("pocket").model, "blocks.1.hook_resid_post", tokens, tokens > 1, 2).shape
+    torch.Size([3, 128])
     """
     # BEGIN SOLUTION
     kept = []
     with torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             part = slice(start, start + batch_size)  # may reach beyond the end
-            kept.append(run(model, tokens[part])[mask[part]])
+            kept.append(run(model, site, tokens[part])[mask[part]])
     return torch.cat(kept)
     # END SOLUTION
 
@@ -221,7 +213,7 @@ check(harvest, ShuffleBuffer)
 # two: the first numbers say which rows leave, the others which stay.
 
 # %% [markdown] hint=3
-# Under `torch.no_grad()`, each start gives one piece, `run(model, tokens[part])[mask[part]]`; what happens to the
+# Under `torch.no_grad()`, each start gives one piece, `run(model, site, tokens[part])[mask[part]]`; what happens to the
 # pieces at the end? In the buffer `order = torch.randperm(len(self.rows), generator=self.generator)`; the batch is
 # `self.rows[order[: self.batch_size]]`, `while` there are `capacity` rows. What must `self.rows` be afterwards?
 # `finish` puts all rows in a random order; then it is only a matter of cutting.
@@ -248,7 +240,7 @@ print(f"it copies {(n_batches + 1) / 2} times as many rows.")
 texts_in_the_buffer = [4, 8, 16, 64]
 batch_size = 254  # two texts
 
-rows = harvest((here, site), tokens, tokens != bos, 32)
+rows = harvest(here.model, site, tokens, tokens != bos, 32)
 middle = rows.mean(dim=0)
 independent = (rows - middle).square().sum(dim=1).mean() / batch_size
 
@@ -287,52 +279,52 @@ plots.bars(
 # mistake that this measure can't see. And leaving out `<bos>` is a decision about what you want to explain: a
 # dictionary trained without it makes no sense there, so leave it out when you *use* the dictionary too.
 #
-# `run` does two more things for you: no gradient is kept, and the hook that reads the model in the middle is removed
-# again, also when the model raises. Write such hooks with `try … finally: handle.remove()`. Otherwise the first
+# `run` does one more thing for you: the hook that reads the model in the middle is removed again, also when the model
+# raises. Write such hooks with `try … finally: handle.remove()`. Otherwise the first
 # interrupted run leaves one behind, and it goes on recording into a list which is never emptied.
 # %% misconception="harvest"
-def mask_is_ignored(model, tokens, mask, batch_size):
+def mask_is_ignored(model, site, tokens, mask, batch_size):
     "More rows came back than the mask has True: pads and BOS are among them. Keep those where the mask is True."
-    return harvest(model, tokens, torch.ones_like(mask), batch_size)
+    return harvest(model, site, tokens, torch.ones_like(mask), batch_size)
 
 
 # %% misconception="harvest"
-def zeroes_the_others(model, tokens, mask, batch_size):
+def zeroes_the_others(model, site, tokens, mask, batch_size):
     "Where the mask is False there are rows of zeros. The dictionary would learn from them: leave those rows out."
-    acts = harvest(model, tokens, torch.ones_like(mask), batch_size)
+    acts = harvest(model, site, tokens, torch.ones_like(mask), batch_size)
     return acts * mask.flatten()[:, None]
 
 
 # %% misconception="harvest"
-def last_batch_is_lost(model, tokens, mask, batch_size):
+def last_batch_is_lost(model, site, tokens, mask, batch_size):
     "The last batch is missing when it isn't full: after `len(tokens) // batch_size` full ones there may be a rest."
     whole = len(tokens) // batch_size * batch_size
-    return harvest(model, tokens[:whole], mask[:whole], batch_size)
+    return harvest(model, site, tokens[:whole], mask[:whole], batch_size)
 
 
 # %% misconception="harvest"
-def all_at_once(model, tokens, mask, batch_size):
+def all_at_once(model, site, tokens, mask, batch_size):
     "The model ran on all sequences together, so memory grows with the text. Run it on batch_size of them at a time."
-    return harvest(model, tokens, mask, len(tokens))
+    return harvest(model, site, tokens, mask, len(tokens))
 
 
 # %% misconception="harvest"
-def keeps_the_graph(model, tokens, mask, batch_size):
+def keeps_the_graph(model, site, tokens, mask, batch_size):
     "The result requires a gradient, so every batch's graph stays in memory with it. Run under `torch.no_grad()`."
-    return torch.cat([run(model, t)[m] for t, m in zip(tokens.split(batch_size), mask.split(batch_size))])
+    return torch.cat([run(model, site, t)[m] for t, m in zip(tokens.split(batch_size), mask.split(batch_size))])
 
 
 # %% misconception="harvest"
-def position_by_position(model, tokens, mask, batch_size):
+def position_by_position(model, site, tokens, mask, batch_size):
     "Rows come by position first. The neighbours in a text should stay neighbours: whole sequences, one after another."
     pairs = zip(tokens.split(batch_size), mask.split(batch_size))
-    return torch.cat([run(model, t).transpose(0, 1)[m.T] for t, m in pairs]).detach()
+    return torch.cat([run(model, site, t).transpose(0, 1)[m.T] for t, m in pairs]).detach()
 
 
 # %% misconception="harvest"
-def left_out_before_the_model(model, tokens, mask, batch_size):
+def left_out_before_the_model(model, site, tokens, mask, batch_size):
     "Tokens were taken out before the model ran, so all others moved to earlier positions and saw another text."
-    rows = [run(model, t[m][None])[0] for t, m in zip(tokens, mask)]
+    rows = [run(model, site, t[m][None])[0] for t, m in zip(tokens, mask)]
     return torch.cat(rows).detach()
 
 
@@ -427,8 +419,8 @@ class DoesNotWait(ShuffleBuffer):
 
 
 # %% alternative="harvest"
-def picks_row_by_row(model, tokens, mask, batch_size):
-    everything = torch.cat([run(model, part).detach() for part in tokens.split(batch_size)])
+def picks_row_by_row(model, site, tokens, mask, batch_size):
+    everything = torch.cat([run(model, site, part).detach() for part in tokens.split(batch_size)])
     return torch.stack([row for row, keep in zip(everything.flatten(0, 1), mask.flatten()) if keep])
 
 
@@ -549,7 +541,7 @@ sites = ["blocks.0.hook_resid_pre", *(f"blocks.{layer}.hook_resid_post" for laye
 found: dict[str, list[float]] = {f"λ = {same_lam:g} everywhere": [], "λ from the deviation": []}
 real = tokens != bos
 for site in sites:
-    acts = run((here, site), tokens)
+    acts = run(here.model, site, tokens)
     lam = l1_from_deviation(acts, real, lam_unit)
     with_bos = l1_from_deviation(acts, real | True, lam_unit)
     print(f"{site:<25} mean norm {acts[real].norm(dim=1).mean():4.1f}, λ {lam:.2f}, with BOS {with_bos:.2f}")

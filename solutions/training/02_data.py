@@ -10,44 +10,33 @@ from torch import Tensor
 from saelab import check, hint, lab, plots
 from saelab.sae import StandardSAE, train
 
-Model = tuple | Tensor  # a pair (lab, name of a site), or a table that stands in for a model
 
-
-def run(model: Model, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos d_in"]:
-    """The activations of a model at its site, for all tokens.
-
-    A table [pos, vocab, d_in - 1] stands in for a model, so that checks take no time: token t at position i adds row
-    [i, t] to the activation there and at all later positions. The last number of an activation then tells on how many
-    sequences the table was run at once.
-    """
-    if isinstance(model, tuple):
-        here, site = model
-        return here.activations(site, tokens)
-    x = model[torch.arange(tokens.shape[1]), tokens].cumsum(dim=1)
-    return torch.cat([x, torch.full_like(x[..., :1], len(tokens))], dim=-1)
+def run(model, site: str, tokens: Int[Tensor, "seq pos"]) -> Float[Tensor, "seq pos d_in"]:
+    """The activations of a model (a TransformerBridge) at the hook point `site`, for all tokens."""
+    found = []
+    model.run_with_hooks(tokens, fwd_hooks=[(site, lambda x, hook: found.append(x))])
+    return found[0]
 
 
 def harvest(
-    model: Model, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
+    model, site: str, tokens: Int[Tensor, "seq pos"], mask: Bool[Tensor, "seq pos"], batch_size: int
 ) -> Float[Tensor, "rows d_in"]:
     """The activations where `mask` is True, one per row: sequence by sequence, and within each by position.
 
-    Calls run(model, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer. A
-    batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad False).
+    Calls run(model, site, …) on `batch_size` whole sequences at a time, in their order; the last batch may have fewer.
+    A batch may have no True at all, `mask` as a whole has at least one. The result has no history (requires_grad
+    False), also when the model's weights have one.
 
-    >>> table = torch.tensor([[[0.0], [1.0], [2.0]], [[10.0], [11.0], [12.0]]])  # 10 · position + token
-    >>> tokens = torch.tensor([[0, 2], [0, 1], [0, 2]])
-    >>> harvest(table, tokens, tokens != 0, 2)  # two sequences at once, then one
-    tensor([[12.,  2.],
-            [11.,  2.],
-            [12.,  1.]])
+    >>> tokens = torch.tensor([[0, 5, 7], [0, 8, 1]])  # 0 is <bos>, 1 is <pad>
+    >>> harvest(lab("pocket").model, "blocks.1.hook_resid_post", tokens, tokens > 1, 2).shape
+    torch.Size([3, 128])
     """
     # BEGIN SOLUTION
     kept = []
     with torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             part = slice(start, start + batch_size)  # may reach beyond the end
-            kept.append(run(model, tokens[part])[mask[part]])
+            kept.append(run(model, site, tokens[part])[mask[part]])
     return torch.cat(kept)
     # END SOLUTION
 

@@ -4,19 +4,26 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from saelab.testing import recipe, runs
+
+SITE = "blocks.1.hook_resid_post"
 SIZES = pytest.mark.parametrize("capacity, batch_size", [(10, 4), (7, 7), (9, 1)])
 
 
-def texts(rng, n, length=6):  # a table for a model, tokens, and a mask in which about a third is False
-    tokens, mask = (rng.uniform(n, length) * 9).long(), rng.uniform(n, length) < 0.67
+def texts(rng, n, length=6, **options):  # a small model, tokens, and a mask in which about a third is False
+    model = recipe("model.random", seed=rng.integer(0, 2**31), **options)
+    tokens, mask = (rng.uniform(n, length) * 50).long(), rng.uniform(n, length) < 0.67
     mask[0, 0], mask[-1] = False, rng.permutation(length) > 0  # the last sequence counts
-    return rng.normal(length, 9, 3), tokens, mask
+    return model, tokens, mask
 
 
-def row_by_row(table, tokens, mask, batch_size):
-    at_once = [len(part) for part in tokens.split(batch_size) for _ in part]
-    seen = {(s, i): sum(table[j, tokens[s, j]] for j in range(i + 1)) for s, i in mask.nonzero().tolist()}
-    return torch.stack([torch.cat([x, x.new_tensor([at_once[s]])]) for (s, _), x in seen.items()])
+def row_by_row(model, tokens, mask):
+    acts = model.run_with_cache(tokens, names_filter=SITE)[1][SITE].detach()
+    return torch.stack([acts[s, i] for s in range(len(tokens)) for i in range(tokens.shape[1]) if mask[s, i]])
+
+
+def assert_rows(got, expected):  # a batch of another size adds up in another order: rounding, far below any mistake
+    assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def numbered(rng, count):  # rows [count, 3] whose first entry is their number
@@ -25,26 +32,33 @@ def numbered(rng, count):  # rows [count, 3] whose first entry is their number
 
 def test_there_is_a_row_for_each_real_token_and_for_no_other(harvest, rng):
     "As many rows as the mask has True: no row of zeros for the others. And the last batch may be a shorter one."
-    for n, batch_size in [(5, 2), (7, 3), (4, 1), (6, 3), (2, 9)]:
-        table, tokens, mask = texts(rng, n)
-        got, told = len(harvest(table, tokens, mask, batch_size)), f"{n} sequences, {batch_size} at a time"
+    for n, batch_size in [(5, 2), (4, 1), (6, 3), (2, 9)]:
+        model, tokens, mask = texts(rng, n)
+        got, told = len(harvest(model, SITE, tokens, mask, batch_size)), f"{n} sequences, {batch_size} at a time"
         assert got == mask.sum(), f"{told}: the mask has {int(mask.sum())} True, and there are {got} rows."
 
 
-def test_rows_are_what_the_model_gives_there_in_reading_order_and_no_graph(harvest, rng):
-    "Whole sequences go in; pick each one's from left to right. A graph would keep all that the model computed alive."
-    (table, tokens, mask), later = texts(rng, 3), torch.arange(6) > 0  # the first column is read, but not kept
-    for given in (table, table.double()):
-        got = harvest(given.requires_grad_(), tokens, mask & later, 3)
-        assert_close(got[:, :-1], row_by_row(given.detach(), tokens, mask & later, 3)[:, :-1])
-        assert not got.requires_grad, "The weights require gradients, the rows should not: requires_grad is True."
+def test_rows_are_what_the_model_gives_there_in_reading_order(harvest, rng):
+    "Whole sequences go in; pick each one's from left to right."
+    (model, tokens, mask), later = texts(rng, 3), torch.arange(6) > 0  # the first column is read, but not kept
+    assert_rows(harvest(model, SITE, tokens, mask & later, 3), row_by_row(model, tokens, mask & later))
+
+
+def test_no_graph_is_kept(harvest, rng):
+    "Run the model under `torch.no_grad()`: a graph would keep all that the model computed alive."
+    model, tokens, mask = texts(rng, 3, trainable=True)
+    got = harvest(model, SITE, tokens, mask, 2)
+    assert not got.requires_grad, "The weights require gradients, the rows should not: requires_grad is True."
 
 
 def test_the_model_runs_on_batch_size_sequences_at_a_time(harvest, rng):
-    "The stand-in's last number tells on how many sequences it was run at once: batch_size, or the rest at the end."
-    table, tokens, mask = texts(rng, 8)
-    for batch_size in (3, 1, 20):
-        assert_close(*(fn(table, tokens, mask, batch_size)[:, -1] for fn in (harvest, row_by_row)))
+    "The model has noted on what it was run: batch_size whole sequences, or the rest at the end."
+    model, tokens, mask = texts(rng, 5)
+    for batch_size in (2, 1, 9):
+        harvest(model, SITE, tokens, mask, batch_size)
+        wanted = [tuple(part.shape) for part in tokens.split(batch_size)]
+        told = f"5 sequences of 6 tokens, batch_size {batch_size}: the model should run on tokens of shapes {wanted}"
+        assert runs(model) == wanted, f"{told}, it ran on {runs(model)}."
 
 
 @SIZES
@@ -113,9 +127,9 @@ def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
 
 
 def test_agrees_with_the_reference_on_any_texts(harvest, reference, rng):
-    "One sequence, one position, a batch without a real token, numbers in double precision."
+    "One sequence, one position, a batch without a real token, another place in the model."
     for n, length, batch_size in [(1, 1, 1), (1, 7, 2), (9, 4, 4), (6, 5, 2)]:
-        table, tokens, mask = texts(rng, n, length)
+        model, tokens, mask = texts(rng, n, length)
         mask[2 * (n > 5) : 4 * (n > 5)], mask[-1, -1] = False, True
-        for given in (table, table.double()):
-            assert_close(harvest(given, tokens, mask, batch_size), reference(given, tokens, mask, batch_size))
+        given = (model, f"blocks.{n % 2}.hook_resid_pre", tokens, mask, batch_size)
+        assert_rows(harvest(*given), reference(*given))

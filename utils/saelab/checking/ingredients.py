@@ -1,7 +1,7 @@
 """What `recipe` can make, by name; options are plain numbers and words, and the seed decides all that is random.
 
-- "model.random"(n_layers, d_model, n_heads, d_vocab, seed): a small transformer with random weights that are large
-  enough to matter, as a TransformerBridge, at most 64 tokens
+- "model.random"(n_layers, d_model, n_heads, d_vocab, trainable, seed): a small transformer with random weights, large
+  enough to matter, as a TransformerBridge that reads at most 64 tokens
 - "exact.model"(sharp): the hand-written model of `saelab.exact`, as a TransformerBridge
 - "exact.prompts"(kind, n, seed): its prompts, "ioi", "induction" or "facts": see `saelab.exact.Prompts`
 - "pocket.model"(): the pocket model, as a TransformerBridge
@@ -22,7 +22,9 @@ RANDOM = "model.random"
 CONTEXT = 64  # tokens that a random model can read
 
 
-def random_model(n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab: int = 50, seed: int = 0):
+def random_model(
+    n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab: int = 50, trainable: bool = False, seed: int = 0
+):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from saelab.labs import bridge, lab
@@ -33,7 +35,7 @@ def random_model(n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab
     )  # fmt: skip
     model = bridge(GPT2LMHeadModel(config), lab("pocket").tokenizer)
     draw_weights(model, seed)
-    return model
+    return model.requires_grad_(trainable)
 
 
 @torch.no_grad()

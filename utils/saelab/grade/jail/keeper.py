@@ -33,8 +33,8 @@ class WarmGone(Exception):
 class Warm:
     """One warm process; forks one child at a time.
 
-    The statements `imports` are run there once; `models` says whether the models of recipes are made there; `hidden` are folders
-    that nobody there may see. Raises JailError where it can't be built.
+    The statements `imports` are run there once; `models` says whether the models of recipes are made there; `hidden`
+    are folders that nobody there may see. Raises JailError where it can't be built.
     """
 
     def __init__(self, imports: list[str], models: bool, hidden: list[Path], limits: jail.Limits, jailed: bool = True):
