@@ -541,7 +541,8 @@ sites = ["blocks.0.hook_resid_pre", *(f"blocks.{layer}.hook_resid_post" for laye
 found: dict[str, list[float]] = {f"λ = {same_lam:g} everywhere": [], "λ from the deviation": []}
 real = tokens != bos
 for site in sites:
-    acts = run(here.model, site, tokens)
+    with torch.no_grad():
+        acts = run(here.model, site, tokens)
     lam = l1_from_deviation(acts, real, lam_unit)
     with_bos = l1_from_deviation(acts, real | True, lam_unit)
     print(f"{site:<25} mean norm {acts[real].norm(dim=1).mean():4.1f}, λ {lam:.2f}, with BOS {with_bos:.2f}")
