@@ -75,7 +75,7 @@ class Thing:
         """Take what it is like now for what it should be like."""
         self.recipe = made
         if isinstance(self.value, nn.Module):
-            self.parts = [(name, part, _registers(part), _plain(part)) for name, part in self.value.named_modules()]
+            self.parts = [(name, part, _registers(part), _plain(part)) for name, part in _modules(self.value)]
             self.hooks = _hooks(self.value)
             self.weights = {name: (one, one.detach().clone()) for name, one in _tensors(self.value)}
             self.wanted = [(one, one.requires_grad) for one, _ in self.weights.values()]
@@ -131,9 +131,9 @@ class Thing:
             for name in [n for n in vars(part) if n not in plain and callable(getattr(type(part), n, None))]:
                 del vars(part)[name]
             vars(part).update(plain)
-            part.training = False
+        module.eval()
         now = _hooks(module)
-        for name, part in module.named_modules():
+        for name, part in _modules(module):
             wanted, there = self.hooks.get(name, {}), now.get(name, {})
             for kind, number in there.keys() - wanted.keys():
                 del getattr(part, kind)[number]
@@ -146,6 +146,12 @@ class Thing:
             if one.shape != copy.shape or one.dtype != copy.dtype:
                 one.data = copy.clone()
             one.data.copy_(copy)
+
+
+def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """All modules in this one by name; of a bridge also the model inside, which it does not name itself."""
+    named, inner = list(module.named_modules()), getattr(module, "original_model", module)
+    return named if any(part is inner for _, part in named) else [*named, ("original_model", inner)]
 
 
 def _registers(part: nn.Module, live: bool = False) -> list[dict]:
@@ -166,7 +172,7 @@ def _settings(module: nn.Module) -> dict:
 def _hooks(module: nn.Module) -> dict[str, dict[tuple[str, int], object]]:
     """The hooks on every module below this one, by kind and number; those that the libraries need left out."""
     found: dict[str, dict[tuple[str, int], object]] = {}
-    for name, part in module.named_modules():
+    for name, part in _modules(module):
         for kind in HOOKS:
             for number, hook in getattr(part, kind).items():
                 library = str(getattr(hook, "__module__", "")).split(".")[0]

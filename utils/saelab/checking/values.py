@@ -37,7 +37,8 @@ def same(a, b, exact: bool = False) -> bool:
         return a.keys() == b.keys() and all(same(a[key], b[key], exact) for key in a)
     if isinstance(a, float) or isinstance(b, float):
         try:
-            return a == b or abs(a - b) <= 1e-6 + 1e-4 * abs(b) or (a != a and b != b)
+            near = not exact and abs(b) != float("inf") and abs(a - b) <= 1e-6 + 1e-4 * abs(b)
+            return bool(a == b or near or (a != a and b != b))
         except TypeError:
             return False
     if isinstance(a, DATA) or isinstance(b, DATA):
