@@ -33,7 +33,8 @@ def implementation(code: str) -> dict:
 
 
 @pytest.mark.parametrize("sentence", WRONG)
-def test_a_wrong_answer_is_told_why_in_one_sentence(sentence, small_course):
+def test_a_wrong_answer_is_told_why_in_one_sentence(sentence, small_course, monkeypatch):
+    monkeypatch.delenv("SAELAB_PLAIN", raising=False)
     report = checking.run(content.find("double"), implementation(WRONG[sentence]))
     assert report.status == "failed"
     assert sentence in str(report), str(report)
@@ -49,41 +50,6 @@ def test_a_misconception_is_told_back_by_its_outputs_only(small_course):
     assert checking.run(exercise, implementation("def double(x):\n    return x * float('nan')")).misconception is None
     other = checking.run(exercise, implementation("def double(x):\n    return x * x + 0.01"))
     assert other.status == "failed" and other.misconception is None
-
-
-def test_a_misconception_that_differs_in_its_gradient_alone_is_told_back(small_course):
-    path = small_course / "chapters/small/01_small.py"
-    cell = """
-# %% misconception="double"
-def pulls_three_times(x):
-    "The value is right, the gradient is 3."
-    return x + x + (x - x.detach())
-"""
-    path.write_text(path.read_text() + cell)
-    told = checking.run(content.find("double"), implementation("def double(x):\n    return 3 * x - x.detach()"))
-    assert told.misconception == "pulls_three_times", str(told)
-    other = checking.run(content.find("double"), implementation("def double(x):\n    return 5 * x - 3 * x.detach()"))
-    assert other.status == "failed" and other.misconception is None, str(other)
-    broken = (
-        "def double(x):\n    y = x + x\n    y.register_hook(lambda g: 1 / 0) if y.requires_grad else 0\n    return y"
-    )
-    assert checking.run(content.find("double"), implementation(broken)).misconception is None
-
-
-def test_where_a_float_is_asked_for_a_misconception_is_told_back_from_a_tensor_and_from_a_number():
-    exercise = content.find("training/l1_from_deviation")
-    for variant in exercise.misconceptions:
-        wrong = content.variant_parts(exercise, variant)[exercise.name]
-        for kind in (float, torch.as_tensor):
-            parts = {exercise.name: lambda acts, mask, unit, fn=wrong, kind=kind: kind(fn(acts, mask, unit))}
-            assert checking.run(exercise, parts).misconception == variant.name
-
-
-def test_misconceptions_of_a_class_are_told_back_the_random_ones_too(small_course):
-    exercise = content.find("Scale")
-    for variant in exercise.misconceptions:
-        report = checking.run(exercise, content.variant_parts(exercise, variant))
-        assert report.misconception == variant.name, str(report)
 
 
 def test_the_starter_is_not_written_yet(small_course):
@@ -146,9 +112,3 @@ def test_a_check_that_asks_for_an_unknown_fixture_is_the_authors_mistake(small_c
     (small_course / "tests/small/test_double.py").write_text("def test_it(double, monkeypatch):\n    pass\n")
     with pytest.raises(checking.CheckError, match="unknown fixture 'monkeypatch'; there are double, reference, rng"):
         checking.run(content.find("double"), content.reference_parts(content.find("double")))
-
-
-def test_a_broken_check_is_not_called_the_students_mistake(small_course):
-    (small_course / "tests/small/test_double.py").write_text("def test_it(double):\n    raise KeyError('x')\n")
-    report = checking.run(content.find("double"), content.reference_parts(content.find("double")))
-    assert report.tests[0].outcome == "error" and "not your mistake" in str(report)

@@ -128,7 +128,7 @@ class RemoteParts(dict):
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
         except Exception as error:
-            raise AnswerError(str(error).removeprefix("AnswerError: ")) from None
+            raise AnswerError(str(error)) from None
         for name in answer.exercise.parts:
             signature = reply["signatures"].get(name) if isinstance(reply.get("signatures"), dict) else None
             self[name] = RemoteFunction(self, "call", {"part": name}, signature)
@@ -161,10 +161,11 @@ class RemoteFunction:
             name = str(self._target.get("part", self._target.get("name")))
             raise Gone(gone.kind, f"{gone}\nCalled    {Call(name, None, args, kwargs)}") from None
         after, value, call = reply.get("after"), reply.get("value"), reply.get("call")
-        if not isinstance(after, tuple) or len(after) != len(args) or not isinstance(call, int):
+        given = tensors_in((args, kwargs))
+        if not isinstance(after, tuple) or len(after) != len(given) or not isinstance(call, int):
             raise Gone("malformed", "The reply is none to a call.")
-        for mine, theirs in zip(args, after):
-            if isinstance(mine, Tensor) and isinstance(theirs, Tensor) and mine.shape == theirs.shape:
+        for mine, theirs in zip(given, after):
+            if isinstance(theirs, Tensor):
                 _write_back(mine, theirs)
         if isinstance(value, Handle):
             return _of_kind(_words(reply.get("kind")), self._home, value)
@@ -199,8 +200,12 @@ class RemoteObject:
 
 def _of_kind(kind: str, home: RemoteParts, handle: Handle) -> RemoteObject:
     """An object over there, under the name of its class, for messages."""
-    name = kind if kind.isidentifier() and len(kind) < 80 else "object"
-    return type(name, (RemoteObject,), {})(home, handle)
+    return type(_name(kind), (RemoteObject,), {})(home, handle)
+
+
+def _name(said: str) -> str:
+    """What a class over there is called, if that is a name."""
+    return said if said.isidentifier() and len(said) < 80 else "object"
 
 
 def _bound_method(home: RemoteParts, handle: Handle, name: str) -> Callable:
@@ -243,6 +248,8 @@ def _with_history(home: RemoteParts, call: int, value, leaves: list[Tensor]):
 def _map(value, change: Callable):
     if isinstance(value, Tensor):
         return change(value)
+    if isinstance(value, dict):
+        return {key: _map(item, change) for key, item in value.items()}
     return type(value)(_map(item, change) for item in value) if isinstance(value, (list, tuple)) else value
 
 
@@ -251,7 +258,9 @@ def _is(value, among: list[Tensor]) -> bool:
 
 
 def _write_back(mine: Tensor, theirs: Tensor) -> None:
-    if mine.dtype == theirs.dtype and not torch.equal(mine.detach(), theirs.detach()):
+    if mine.dtype == theirs.dtype and mine.shape != theirs.shape:  # as after `unsqueeze_`
+        mine.data = theirs.detach()
+    elif mine.dtype == theirs.dtype and not torch.equal(mine.detach(), theirs.detach()):
         with torch.no_grad():
             mine.copy_(theirs)
 
@@ -278,14 +287,14 @@ def _words(said) -> str:
 
 
 def _exception(name: str, message: str, line: str) -> Exception:
-    """What was raised over there, if it is a builtin that is made of a message."""
+    """What was raised over there: a builtin that is made of a message, or a RemoteError of the same name."""
     kind = getattr(builtins, name, None)
     try:
-        error = kind(message) if isinstance(kind, type) and issubclass(kind, Exception) else None
+        error: Exception | None = kind(message) if isinstance(kind, type) and issubclass(kind, Exception) else None
     except TypeError:
         error = None
-    error = error or RemoteError(f"{name}: {message}")
-    error.student_line = line  # type: ignore[attr-defined]
+    error = error or type(_name(name), (RemoteError,), {})(message)
+    error.student_line = line  # type: ignore[attr-defined, union-attr]
     return error
 
 

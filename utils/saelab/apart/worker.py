@@ -42,7 +42,7 @@ class Worker:
                 self.reseed(seed)
             return getattr(self, f"do_{request.pop('do')}")(**request)
         except (Exception, SystemExit, RecursionError) as error:
-            said = {"error": type(error).__name__, "message": str(error)[:2000], "line": _student_line(error)}
+            said = {"error": type(error).__name__, "message": _message(error), "line": _student_line(error)}
             return said | {"things": checking.told()}
 
     def do_define(self, pieces: list, parts: list, earlier: list) -> dict:
@@ -87,6 +87,7 @@ class Worker:
 
     def _call(self, fn, args: tuple, kwargs: dict, is_class: bool = False) -> dict:
         args, kwargs = checking.made_of(args), checking.made_of(kwargs)
+        given = tensors_in((args, kwargs))
         checking.lend((args, kwargs))
         try:
             with quiet():
@@ -97,8 +98,7 @@ class Worker:
         self.calls[self.count] = (_leaves(args), [t for t in tensors_in(value) if t.requires_grad])
         sent = self._keep(value) if is_class else self._portable(value)
         kind = type(value).__name__ if isinstance(sent, Handle) else ""
-        after = tuple(arg if isinstance(arg, Tensor) else None for arg in args)
-        return {"value": sent, "kind": kind, "after": after, "call": self.count, "things": checking.told()}
+        return {"value": sent, "kind": kind, "after": tuple(given), "call": self.count, "things": checking.told()}
 
     def _portable(self, value):
         try:
@@ -142,6 +142,12 @@ def _signature(fn) -> list | None:
     except (TypeError, ValueError):
         return None
     return [[p.name, int(p.kind), p.default is not inspect.Parameter.empty] for p in parameters]
+
+
+def _message(error: BaseException) -> str:
+    """What it says; of a KeyError the key, for which that is quoted."""
+    is_key = isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str)
+    return str(error.args[0] if is_key else error)[:2000]
 
 
 def _student_line(error: BaseException) -> str:

@@ -16,8 +16,9 @@ from .derivatives import gradients
 from .earlier import check_with_dependencies, note_on_solved
 from .explain import in_words
 from .randomness import Rng, seed_of_student
-from .recipes import Recipe, begin_test, harm, lend, made_of, note, recipe, recipe_of, runs, take_back, told
+from .recipes import begin_test, harm, lend, made_of, note, recipe, recipe_of, runs, take_back, told
 from .runner import CheckError, Reference, run, tests_of
+from .things import Recipe
 from .values import tensors_in
 from .watched import Call, Gone, watch
 

@@ -1,11 +1,12 @@
 """What a result must be like before its values are looked at: type, shape, dtype.
 
 The rules are read off the reference's annotations (`Float[Tensor, "inst feats"]`): an axis has the
-length that the arguments give it, a float result has the arguments' dtype. A result that is right
-in another dress (a 0-d tensor for a float, a list for a tuple) is put into the annotated one.
+length that the arguments give it (`*batch` as many as are left), a float result has the arguments' dtype. A result
+that is right in another dress (a 0-d tensor for a float, a list for a tuple) is put into the annotated one.
 """
 
 import inspect
+import types
 import typing
 from collections.abc import Callable
 
@@ -72,15 +73,34 @@ def _is_array(annotation) -> bool:
     return hasattr(annotation, "dim_str") and hasattr(annotation, "dtypes")
 
 
-def _sizes(hints: dict, arguments: dict) -> dict[str, int]:
-    """Axis name → length, from tensors annotated with it and whole numbers called so."""
-    sizes = {key: value for key, value in arguments.items() if type(value) is int}
+def _sizes(hints: dict, arguments: dict) -> dict[str, int | tuple[int, ...]]:
+    """Axis name → length (of `*batch`: lengths), from tensors annotated with it and whole numbers called so."""
+    sizes: dict = {key: value for key, value in arguments.items() if type(value) is int}
     for key, value in arguments.items():
-        if _is_array(hints.get(key)) and isinstance(value, Tensor):
-            axes = hints[key].dim_str.split()
-            if len(axes) == value.ndim:
-                sizes |= {axis: size for axis, size in zip(axes, value.shape) if axis.isidentifier()}
+        annotation = _without_none(hints.get(key))
+        if _is_array(annotation) and isinstance(value, Tensor):
+            pairs = _by_axis(annotation.dim_str.split(), value.shape) or []
+            sizes |= {axis: size for axis, size in pairs if axis.lstrip("*").isidentifier() and axis.strip("*_")}
     return sizes
+
+
+def _by_axis(axes: list[str], shape: tuple[int, ...]) -> list[tuple[str, int | tuple[int, ...]]] | None:
+    """(axis, length) in order, for `*batch` and `...` all lengths that are left; None if the shape can't be that."""
+    many = next((i for i, axis in enumerate(axes) if axis[0] in "*."), None)
+    if many is None:
+        return list(zip(axes, shape)) if len(axes) == len(shape) else None
+    end = len(shape) - (len(axes) - many - 1)
+    if end < many:
+        return None
+    return [*zip(axes[:many], shape), (axes[many], tuple(shape[many:end])), *zip(axes[many + 1 :], shape[end:])]
+
+
+def _without_none(annotation):
+    """X for `X | None`, and anything else as it is."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 else typing.Any
 
 
 def _float_dtype(arguments: dict) -> torch.dtype:
@@ -92,21 +112,29 @@ def _float_dtype(arguments: dict) -> torch.dtype:
 
 
 def _fit(said: str, annotation, value, sizes: dict, dtype: torch.dtype):
+    if value is None and type(None) in typing.get_args(annotation):
+        return value
+    annotation = _without_none(annotation)
     if value is None:
         raise BadResult(f"{said} None. Is a `return` missing?")
     if _is_array(annotation):
         return _fit_tensor(said, annotation, value, sizes, dtype)
     if annotation in (float, int, bool):
         return _fit_scalar(said, annotation, value)
-    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is tuple and Ellipsis not in inner:
+    origin, inner = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    if origin in (list, tuple) and (not inner or origin is list or Ellipsis in inner):
+        if not isinstance(value, (list, tuple)):
+            raise BadResult(f"{said} {describe(value)}; a {origin.__name__} was expected.")
+        kind = inner[0] if inner else typing.Any
+        return origin(_fit(f"{said} as value {i}", kind, v, sizes, dtype) for i, v in enumerate(value, 1))
+    if origin is tuple:
         if not isinstance(value, (tuple, list)) or len(value) != len(inner):
             got = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
             raise BadResult(f"{said} {got}; {len(inner)} values were expected.")
         items = enumerate(zip(inner, value), 1)
         return tuple(_fit(f"{said} as value {i}", a, v, sizes, dtype) for i, (a, v) in items)
-    if isinstance(annotation, type) and not isinstance(value, annotation):
-        raise BadResult(f"{said} {describe(value)}; a {annotation.__name__} was expected.")
+    if origin is not typing.Any and isinstance(origin, type) and not isinstance(value, origin):
+        raise BadResult(f"{said} {describe(value)}; a {origin.__name__} was expected.")
     return value
 
 
@@ -127,16 +155,18 @@ def _fit_scalar(said: str, kind: type, value):
 def _fit_tensor(said: str, annotation, value, sizes: dict, dtype: torch.dtype) -> Tensor:
     if not isinstance(value, Tensor):
         raise BadResult(f"{said} {describe(value)}; a torch tensor was expected.")
-    axes = annotation.dim_str.split()
-    wanted = [sizes.get(axis, int(axis) if axis.isdigit() else axis) for axis in axes]
-    variadic = any(axis == "..." or axis.startswith("*") for axis in axes)
-    wrong = [w for w, size in zip(wanted, value.shape) if isinstance(w, int) and w != size]
-    if not variadic and (len(axes) != value.ndim or wrong):
-        shape = "(" + ", ".join(map(str, wanted)) + ")"
+    axes, wanted = annotation.dim_str.split(), list[str]()
+    for axis in axes:
+        known = sizes.get(axis, axis)
+        wanted += map(str, known if isinstance(known, tuple) else [known])
+    pairs = _by_axis(wanted, value.shape)
+    if pairs is None or any(axis.isdigit() and int(axis) != size for axis, size in pairs):
+        shape = "(" + ", ".join(wanted) + ")"
         called = f" ({annotation.dim_str})" if axes else " (a single number)"
         raise BadResult(f"{said} a tensor of shape {tuple(value.shape)}; {shape} was expected{called}.")
     families = {"float": value.is_floating_point(), "int": _is_integer(value), "bool": value.dtype == torch.bool}
-    allowed = {family for family in families if any(str(d).startswith(family) for d in annotation.dtypes)}
+    dtypes = annotation.dtypes if isinstance(annotation.dtypes, (list, tuple)) else ()  # of `Shaped`: any
+    allowed = {family for family in families if any(str(d).startswith(family) for d in dtypes)}
     if allowed and not any(families[family] for family in allowed):
         raise BadResult(f"{said} dtype {_short(value.dtype)}; {' or '.join(sorted(allowed))} was expected.")
     if value.is_floating_point() and value.dtype != dtype:

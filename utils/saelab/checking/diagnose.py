@@ -98,10 +98,9 @@ class _Replay:
             value = lent(self._target(call), args, kwargs, again)
             if inspect.isclass(self.parts.get(call.part)):
                 self.made[number] = value
-            again.value, again.after = snapshot(value), args
             if call.grads is not None and _history(value):
                 again.grads = pulled(value, args, call.weights)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             again.error = error
         again.drew = not torch.equal(before, torch.get_rng_state())
         return again
@@ -116,7 +115,7 @@ class _Replay:
 def _same_outcome(one: Call, other: Call, specs: dict[str, Callable]) -> bool:
     if one.harm != other.harm:
         return False
-    if one.after and other.after:  # both returned, whatever the contract said afterwards
+    if one.after is not None and other.after is not None:  # both returned, whatever the contract said afterwards
         if _changed_arguments(one) != _changed_arguments(other) or not same(one.after, other.after):
             return False
         value, beside = _fitted(one, specs), _fitted(other, specs)
@@ -139,7 +138,7 @@ def _fitted(call: Call, specs: dict[str, Callable]):
 
 
 def _changed_arguments(call: Call) -> bool:
-    return not same(call.args, call.after, exact=True)
+    return not same(call.before, call.after, exact=True)
 
 
 def _history(value) -> bool | None:

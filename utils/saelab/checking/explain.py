@@ -1,6 +1,7 @@
 """A failed test in words: what was called, what was expected, what came, where to look."""
 
 import inspect
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +12,21 @@ from torch import Tensor
 
 from saelab.content import PACKAGE
 
+from . import watched as our_call
 from .compare import Differs
 from .contract import Complaint
 from .values import same, short
 from .watched import Call, Watch
 
-NOT_THEIRS = (PACKAGE, Path(torch.__file__).parent)
+NOT_THEIRS = (PACKAGE, Path(torch.__file__).parent, Path(sysconfig.get_path("stdlib")))
+LIBRARIES = {"site-packages", "dist-packages"}
 LONGEST = 2000  # characters of one line of a message; what a student's code returns may be any text
 
 
 def in_words(error: BaseException, test: Callable, watched: Watch) -> tuple[str, str]:
     """(outcome, message) for an exception that left a test."""
-    last = watched.log[-1] if watched.log else None
+    calls = [call for call in watched.log if call.test == watched.log.test]
+    last = calls[-1] if calls else None
     advice = inspect.getdoc(test) or ""
     look = f"Look at: {' '.join(advice.split())}" if advice else ""
     if isinstance(error, Complaint):
@@ -35,7 +39,7 @@ def in_words(error: BaseException, test: Callable, watched: Watch) -> tuple[str,
         if isinstance(error, Differs):
             return "failed", _join(_difference(error.actual, error.expected, error.told, last), look)
         return "failed", _join(f"Called    {last}" if last else "", str(error), look)
-    if not watched.log:
+    if last is None:
         return "error", f"The check itself broke ({type(error).__name__}: {error}). This is not your mistake."
     return "failed", _join(
         f"Called    {last}", f"What it returned could not be used: {type(error).__name__}: {error}", look
@@ -54,28 +58,39 @@ def _raised(error: BaseException, call: Call) -> str:
 
 
 def _own_line(trace: TracebackType | None) -> str:
-    """The innermost line that is neither this package's nor an installed library's."""
+    """The innermost line, behind our call of their code, that is neither this package's nor a library's."""
     for frame in reversed(traceback.extract_tb(trace)):
         path = Path(frame.filename)
-        if not ("site-packages" in path.parts or any(path.is_relative_to(folder) for folder in NOT_THEIRS)):
-            return f"in line {frame.lineno} of {frame.name}: {frame.line}" if frame.line else ""
+        if frame.filename == our_call.__file__:
+            break
+        theirs = not (LIBRARIES & set(path.parts) or any(path.is_relative_to(folder) for folder in NOT_THEIRS))
+        if theirs and frame.line:
+            return f"in line {frame.lineno} of {frame.name}: {frame.line}"
     return ""
 
 
 def _difference(actual, expected, message: str, call: Call | None) -> str:
     called = f"Called    {call}" if call else ""
-    if isinstance(actual, (list, tuple)) and isinstance(expected, (list, tuple)) and len(actual) == len(expected):
-        for number, (mine, right) in enumerate(zip(actual, expected), 1):
-            if not same(mine, right):
-                return _difference(mine, right, _join(message, f"In value {number} of {len(expected)}:"), call)
-    if type(actual) is not type(expected) and not (_number(actual) and _number(expected)):
+    if isinstance(actual, (list, tuple)) and isinstance(expected, (list, tuple)):
+        if len(actual) != len(expected):
+            return _join(called, message, f"Expected  {len(expected)} values", f"Got       {len(actual)} values")
+        values = list(enumerate(zip(actual, expected), 1))
+        for exact in (False, True):  # what differs visibly goes first
+            for number, (mine, right) in values:
+                if not same(mine, right, exact):
+                    return _difference(mine, right, _join(message, f"In value {number} of {len(expected)}:"), call)
+    of_a_kind = type(actual) is type(expected) or isinstance(actual, Tensor) and isinstance(expected, Tensor)
+    if not of_a_kind and not (_number(actual) and _number(expected)):
         kinds = (
             f"Expected  a {type(expected).__name__}: {short(expected)}",
             f"Got       a {type(actual).__name__}: {short(actual)}",
         )
         return _join(called, message, *kinds)
     if not isinstance(actual, Tensor) or not isinstance(expected, Tensor):
-        return _join(called, message, f"Expected  {short(expected)}", f"Got       {short(actual)}")
+        right, mine = short(expected), short(actual)
+        if right == mine and _number(actual):  # they differ in a later digit
+            right, mine = repr(expected), repr(actual)
+        return _join(called, message, f"Expected  {right}", f"Got       {mine}")
     if actual.shape != expected.shape:
         return _join(
             called, message, f"Expected  shape {tuple(expected.shape)}", f"Got       shape {tuple(actual.shape)}"
@@ -91,6 +106,7 @@ def _values(actual: Tensor, expected: Tensor) -> list[str]:
     if actual.numel() <= 12 and short(expected) != short(actual):
         return [f"Expected  {short(expected)}", f"Got       {short(actual)}", note]
     gap = (actual.double() - expected.double()).abs().nan_to_num(float("inf"))
+    gap[(actual == expected) | (actual.isnan() & expected.isnan())] = 0  # two infinities too
     worst = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
     differ = int((~torch.isclose(actual.double(), expected.double(), rtol=1e-4, atol=1e-5, equal_nan=True)).sum())
     place = f"[{', '.join(map(str, worst))}]"

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .recipes import Recipe, recipe_of
+from .recipes import recipe_of
+from .things import Recipe
 
 
 def snapshot(value):
@@ -32,9 +33,12 @@ def same(a, b, exact: bool = False) -> bool:
         return torch.allclose(a, b, rtol=1e-4, atol=1e-6 * max(1.0, largest), equal_nan=True)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same(x, y, exact) for x, y in zip(a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key], exact) for key in a)
     if isinstance(a, float) or isinstance(b, float):
         try:
-            return abs(a - b) <= 1e-6 + 1e-4 * abs(b) or (a != a and b != b)
+            near = not exact and abs(b) != float("inf") and abs(a - b) <= 1e-6 + 1e-4 * abs(b)
+            return bool(a == b or near or (a != a and b != b))
         except TypeError:
             return False
     if isinstance(a, DATA) or isinstance(b, DATA):
@@ -42,7 +46,7 @@ def same(a, b, exact: bool = False) -> bool:
     return True  # objects of a student's class have no values of their own to compare: their calls tell
 
 
-DATA = (int, str, bool, dict, list, tuple, type(None))
+DATA = (int, str, bool, dict, list, tuple, type(None), Recipe)
 
 
 def short(value, limit: int = 12) -> str:
@@ -53,12 +57,13 @@ def short(value, limit: int = 12) -> str:
         return f"<{'×'.join(map(str, value.shape))} tensor>"
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value) if isinstance(value, Recipe) else repr(value)
-    return text if len(text) <= 80 else f"<{type(value).__name__}>"
+    text = repr(value)
+    return text if len(text) <= 80 or isinstance(value, Recipe) else f"<{type(value).__name__}>"
 
 
 def tensors_in(value) -> list[Tensor]:
-    """The tensors of a value in order, those in lists and tuples too."""
+    """The tensors of a value in order, those in lists, tuples and dictionaries too."""
     if isinstance(value, Tensor):
         return [value]
-    return [t for item in value for t in tensors_in(item)] if isinstance(value, (list, tuple)) else []
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [t for item in items for t in tensors_in(item)]

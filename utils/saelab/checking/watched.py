@@ -12,8 +12,8 @@ from torch import Tensor
 
 from . import recipes
 from .contract import ChangedArgument, Damaged, check_signature, fit_result
-from .recipes import Harm
-from .values import same, short, snapshot
+from .things import Harm
+from .values import same, short, snapshot, tensors_in
 
 
 class Gone(BaseException):
@@ -36,8 +36,9 @@ class Call:
     args: tuple
     kwargs: dict
     value: object = None
-    after: tuple = ()  # the arguments after the call
-    error: Exception | None = None
+    before: list = field(default_factory=list)  # the tensors in its arguments, before the call …
+    after: list | None = None  # … and after it; None if it raised
+    error: BaseException | None = None
     weights: Tensor | None = None  # what `testing.gradients` multiplied the value by before it asked for …
     grads: tuple | None = None  # … the gradients of its arguments; () if that failed
     drew: bool = False  # set in a replay: did it use torch's random numbers?
@@ -76,22 +77,22 @@ class Watched:
         try:
             check_signature(self.part, self.target, self.spec, args, kwargs)
             value = lent(self.target, args, kwargs, call)
-            call.value, call.after = snapshot(value), snapshot(args)
             for made, harm in call.harm.items():
                 raise Damaged(f"`{self.part}` {harm}. (It was given {made}.)")
-            self._complain_about_changes(call, args)
+            self._complain_about_changes(call, args, kwargs)
             if inspect.isclass(self.spec):
                 return WatchedObject(value, self.spec, self.log, self.part, number)
             return fit_result(self.part, self.spec, args, kwargs, value)
-        except Exception as error:
+        except BaseException as error:  # `exit()` too
             call.error = error
             raise
 
-    def _complain_about_changes(self, call: Call, args: tuple) -> None:
+    def _complain_about_changes(self, call: Call, args: tuple, kwargs: dict) -> None:
         names = list(inspect.signature(self.spec).parameters) if args else []
-        for i, (before, after) in enumerate(zip(call.args, args)):
-            if isinstance(after, Tensor) and not same(before, after.detach(), exact=True):
-                name = names[min(i, len(names) - 1)]  # the last one may take all the rest, as *rest
+        named = [(names[min(i, len(names) - 1)], arg) for i, arg in enumerate(args)]  # the last may take all, as *rest
+        owners = [name for name, arg in [*named, *kwargs.items()] for _ in tensors_in(arg)]
+        for name, before, after in zip(owners, call.before, call.after or ()):
+            if not same(before, after, exact=True):
                 raise ChangedArgument(
                     f"`{self.part}` changed its argument `{name}` in place. Work on a copy: operations that end "
                     "in `_`, `+=` and assignments to slices write into the caller's tensor."
@@ -99,10 +100,14 @@ class Watched:
 
 
 def lent(target: Callable, args: tuple, kwargs: dict, call: Call):
-    """What a student's code returns for these arguments; what it did to things of recipes is noted in `call`."""
+    """What a student's code returns for these arguments; `call` notes what it did to them and to things of recipes."""
+    given = tensors_in((args, kwargs))
+    call.before = snapshot(given)
     recipes.lend((args, kwargs))
     try:
-        return target(*args, **kwargs)
+        value = target(*args, **kwargs)
+        call.value, call.after = snapshot(value), snapshot(given)
+        return value
     finally:
         call.harm = {str(thing.recipe): thing.harm for thing in recipes.take_back()}
 
