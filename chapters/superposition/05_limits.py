@@ -394,10 +394,10 @@ plots.bars(
 
 # %% [markdown]
 # Read the line as a water level. A feature whose whole bar is under water gets nothing, one whose lower block stands
-# out gets a whole dimension, and one that the surface cuts in its upper block shares. In symbols: whole if $v_i \ge
-# \tau$, dropped if $v_i \le 2\tau/(K_i-1)$, shared in between. All that kurtosis does is *widen the band in which
-# sharing pays*. The band is empty at $K=3$, where the first $m$ take all; as $K\to\infty$ no feature is dropped, and
-# shares below 1 are proportional to $v_i$.
+# out gets a whole dimension, and one that the surface cuts in its upper block shares. In symbols, a feature gets a
+# whole dimension if $v_i\ge\tau$, is dropped if $v_i\le2\tau/(K_i-1)$ and shares in between. All that kurtosis does is
+# *widen the band in which sharing pays*. The band is empty at $K=3$, where the first $m$ take all; as $K\to\infty$ no
+# feature is dropped, and shares below 1 are proportional to $v_i$.
 #
 # But we chose capacities as if they were free. Do trained weights get there? Train the quadratic model on its loss, and
 # beside it the ReLU model of the first section, which is *not* the one we solved: same sparsity, and importance

@@ -131,12 +131,12 @@ check(irreducible)
 # two things to look for; finding either is enough to answer False. And from which side would you have to look?
 
 # %% [markdown] hint=2
-# Centre the cloud, project it on its first two principal components, and take its shadow $z\cdot(\cos\theta,
-# \sin\theta)$ for angles $\theta$ every few degrees over *half a turn*. Two shadows 90° apart are a rotated pair of
-# coordinates: over all rotations, how small does their mutual information become? A line seen end-on is a single value
-# of a shadow: how narrow is the narrowest window that holds 40% of the points? No line has to pass through the centre
-# of the cloud (look at the V), so the window may lie anywhere. Print both numbers for the six clouds before you choose
-# your cuts.
+# Centre the cloud, project it on its first two principal components, and take its shadow
+# $z\cdot(\cos\theta, \sin\theta)$ for angles $\theta$ every few degrees over *half a turn*. Two shadows 90° apart are a
+# rotated pair of coordinates: over all rotations, how small does their mutual information become? A line seen end-on is
+# a single value of a shadow: how narrow is the narrowest window that holds 40% of the points? No line has to pass
+# through the centre of the cloud (look at the V), so the window may lie anywhere. Print both numbers for the six clouds
+# before you choose your cuts.
 
 # %% [markdown] hint=3
 # `z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T`, and with 36 angles, 5° apart,
