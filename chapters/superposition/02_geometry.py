@@ -1,9 +1,9 @@
 # %% [markdown]
 # # The geometry of superposition
 #
-# You can build the toy model now. This section looks inside it, with three questions: how well could it do *without*
+# You can build the toy model now. This section looks inside it, with three questions. How well could it do *without*
 # superposition? When it does better, which features get in each other's way? And how much of the hidden space does each
-# one get? The models to look at are trained for you; in the next section you write that loop yourself.
+# feature get? The models to look at are trained for you; in the next section you write that loop yourself.
 
 # %% setup=1
 import torch
@@ -15,22 +15,31 @@ from saelab import check, hint, plots, reference
 toy = reference("superposition")  # exercises of other sections, solved; `train` is the next section's
 
 # %% [markdown]
-# Five features, two hidden dimensions, seven kinds of data, sparser and sparser, and six runs of each, because a run
-# can get stuck. In the first kind the features matter less and less, $I_i = 0.7^i$; in all others equally.
+# Here are five features in two hidden dimensions and seven kinds of data, with six runs of each kind, because a run can
+# get stuck. In the first two kinds the features are always on. In the first they matter less and less, $I_i = 0.7^i$;
+# in all others they matter equally. From the third kind on they are ever sparser.
 
 # %%
+n_runs = 6  # runs per kind of data
+steps = 1200
+
 torch.manual_seed(0)
 p = torch.tensor([1.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.05])
-kinds = ["p=1, unequal", *(f"p={q:g}" for q in p[1:].tolist())]
+kinds = ["p=1, unequal"] + [f"p={q:g}" for q in p[1:].tolist()]
 importance = torch.ones(7, 5)
 importance[0] = 0.7 ** torch.arange(5)
-p_all, importance_all = p.repeat_interleave(6)[:, None].expand(42, 5), importance.repeat_interleave(6, dim=0)
-batches = [toy.generate_batch(42, 128, p_all) for _ in range(1200)]
-W_all, b_all = toy.train(0.6 * torch.randn(42, 2, 5), torch.zeros(42, 5), batches, importance_all, 0.02)
-x = toy.generate_batch(42, 20_000, p_all)
-loss = importance_all[:, None] * (x - toy.forward(x, W_all, b_all)) ** 2
-loss = loss.mean(dim=(1, 2)).reshape(7, 6)  # kind run
-runs = W_all.reshape(7, 6, 2, 5)  # kind run hidden feats
+
+inst = 7 * n_runs
+p_all = p.repeat_interleave(n_runs)[:, None].expand(inst, 5)
+importance_all = importance.repeat_interleave(n_runs, dim=0)
+batches = [toy.generate_batch(inst, 128, p_all) for _ in range(steps)]
+start = 0.6 * torch.randn(inst, 2, 5), torch.zeros(inst, 5)
+W_all, b_all = toy.train(*start, batches, importance_all, 0.02)
+
+x = toy.generate_batch(inst, 20_000, p_all)
+errors = importance_all[:, None] * (x - toy.forward(x, W_all, b_all)) ** 2
+loss = errors.mean(dim=(1, 2)).reshape(7, n_runs)  # kind run
+runs = W_all.reshape(7, n_runs, 2, 5)  # kind run hidden feats
 best = runs[torch.arange(7), loss.argmin(dim=1)]  # kind hidden feats: the run of the lowest loss
 
 # %% [markdown]
@@ -46,12 +55,13 @@ best = runs[torch.arange(7), loss.argmin(dim=1)]  # kind hidden feats: the run o
 #
 # *Importance is a change of units.* Measure the deviations as $y_i = \sqrt{I_i}\,(x_i - \mathbb E[x_i])$, and the
 # weighted error of $x$ is the plain squared error of $y$; a map of rank $m$ stays one. For plain squared error the best
-# such map is known: it projects on the $m$ leading principal components (Baldi & Hornik 1989).
+# such map is known: it projects on the $m$ leading principal components
+# ([Baldi and Hornik 1989](https://doi.org/10.1016/0893-6080(89)90014-2)).
 #
 # *Independent features are their own principal components.* Their covariance is diagonal, with
 # $I_i \operatorname{Var}(x_i)$ for feature $i$, so its eigenvectors are the axes. The projection keeps $m$ features
-# whole and drops the others (tied weights can: $m$ unit columns of $W$, the others zero). A dropped feature costs what
-# it varies. On with probability $p$ and then uniform on $[0, 1]$, it has $\mathbb E[x_i]=p/2$ and
+# whole and drops the others (tied weights can: $m$ unit columns of $W$, the others zero). A dropped feature costs its
+# variance. On with probability $p$ and then uniform on $[0, 1]$, it has $\mathbb E[x_i]=p/2$ and
 # $\mathbb E[x_i^2]=p/3$, and so
 #
 # $$\text{loss} = \frac1n\sum_{i\ \text{dropped}} I_i\left(\frac p3-\frac{p^2}4\right)$$
@@ -61,13 +71,13 @@ best = runs[torch.arange(7), loss.argmin(dim=1)]  # kind hidden feats: the run o
 # | case | what is dropped | loss |
 # |---|---|---|
 # | $n=5$, $m=2$, all $I_i=1$, $p=1$ | three features of variance 1/12 | $\frac35\cdot\frac1{12}=0.05$ |
-# | $m=0$ | everything; the bias still says the means | $\frac1n\sum_i I_i(\frac p3-\frac{p^2}4)$ |
+# | $m=0$ | everything; the bias still gives the means | $\frac1n\sum_i I_i(\frac p3-\frac{p^2}4)$ |
 # | $m\ge n$ | nothing | 0 |
 
 
 # %% exercise="linear_optimum_loss" points=2 minutes=15 difficulty=2 importance=3
 def linear_optimum_loss(n: int, m: int, importance: Float[Tensor, "n"], p: float) -> float:
-    """Loss of the best linear model with a bias: n features, m hidden dimensions (any m ≥ 0, also m ≥ n).
+    """Loss of the best linear model with a bias: n features, m hidden dimensions (any m ≥ 0, even m ≥ n).
 
     The features are independent, on with probability p and then uniform on [0, 1]. Their importances
     come in any order. The loss is the importance-weighted squared error, averaged over all n features.
@@ -86,8 +96,8 @@ def linear_optimum_loss(n: int, m: int, importance: Float[Tensor, "n"], p: float
 check(linear_optimum_loss)
 
 # %% [markdown] hint=1
-# Two things make up the loss: *which* features are dropped, and what *one* dropped feature costs. The bias already says
-# the mean of a dropped feature. What is the error of somebody who always says the mean?
+# Two things make up the loss: *which* features are dropped, and what *one* dropped feature costs. For a dropped feature
+# the bias already answers with the mean. How large is the squared error of an answer that is always the mean?
 
 # %% [markdown] hint=2
 # $\operatorname{Var}(x) = \mathbb E[x^2] - \mathbb E[x]^2$, with the two expectations from the text. The dropped
@@ -95,22 +105,28 @@ check(linear_optimum_loss)
 
 # %% [markdown] hint=3
 # `importance.sort(descending=True).values[m:]` are the importances of the dropped features, and that slice is right for
-# $m=0$ and for $m\ge n$ too. Sum them, multiply by $p/3 - p^2/4$, divide by $n$.
+# $m=0$ and for $m\ge n$ too. Put them into the equation, as a Python number. What does it divide by?
 
 # %%
-# Your formula, PCA on 200,000 samples, and the best ReLU model of each six.
+# Your formula, PCA on samples, and the best ReLU model of each kind.
+n_samples = 200_000
+
 q = p[1:]  # the kinds in which all importances are 1
-samples = toy.generate_batch(6, 200_000, q[:, None].expand(6, 5))
-ours = torch.tensor([linear_optimum_loss(5, 2, torch.ones(5), float(each)) for each in q])
-pca = torch.stack([torch.linalg.eigvalsh(torch.cov(s.T))[:3].sum() / 5 for s in samples])
+samples = toy.generate_batch(6, n_samples, q[:, None].expand(6, 5))
+ours, pca = torch.zeros(6), torch.zeros(6)
+for k in range(6):
+    ours[k] = linear_optimum_loss(5, 2, torch.ones(5), float(q[k]))
+    variances = torch.linalg.eigvalsh(torch.cov(samples[k].T))  # of the principal components, rising
+    pca[k] = variances[:3].sum() / 5
 relu = loss[1:].min(dim=1).values
+
 assert ((pca / ours - 1).abs() < 0.05).all()  # these samples know the variance of a sparse feature to about 1%
 assert abs(ours[0] / 0.05 - 1) < 1e-5 and abs(loss[1].median() / 0.05 - 1) < 0.02  # dense: the ReLU is of no use
 print("Loss of the ReLU model over that of the linear one:", ", ".join(f"{r:.1f}" for r in relu / ours))
 plots.line(
     1 / q,
     {"best linear model, your formula": ours, "PCA on samples": pca, "ReLU model, trained": relu},
-    title="The ReLU model leaves the best linear one behind as features grow sparser",
+    title="Loss of three models of five features in two dimensions",
     x_title="1/p: a feature is on once in … samples",
     y_title="loss",
     log_x=True,
@@ -125,8 +141,8 @@ plots.line(
 #
 # That gap proves something. Suppose no two features overlapped in the hidden space. Then at most $m$ of them have any
 # weight, each $\hat x_i$ depends on $x_i$ alone, every dropped feature gets a constant, and the loss can't be below
-# your line, ReLU or not. **A loss under the line is superposition at work.** The converse is **not** shown: a model on
-# the line, or stuck above it, may be full of overlapping features. Nor do you see *who* overlaps with whom.
+# your line, ReLU or not. **A loss under the line is superposition at work.** The converse doesn't hold: a model on the
+# line, or stuck above it, may be full of overlapping features. Nor does a loss tell *which* features overlap.
 
 
 # %% misconception="linear_optimum_loss"
@@ -189,24 +205,26 @@ def all_but_the_largest(n, m, importance, p):
 #
 # $$G_{ij} = \hat W_i\cdot W_j \quad (i\ne j), \qquad G_{ii} = 0$$
 #
-# It is the Gram matrix $W^\top W$ with row $i$ divided by $\lVert W_i\rVert$ and the diagonal taken out. Only one of
-# the two is a unit vector: $i$ is where you stand, while a longer $j$ is more in your way. So $G$ is not symmetric: row
-# $i$ holds who disturbs $i$, column $j$ whom $j$ disturbs. (Elhage et al. 2022, "Toy Models of Superposition", colour
-# feature $i$ by the sum of the squares of its row.)
+# It is the Gram matrix $W^\top W$ (hence the function's name) with row $i$ divided by $\lVert W_i\rVert$ and the
+# diagonal set to 0. Only one of the two is a unit vector: $i$ is where you stand, while a longer $j$ is more in your
+# way. So $G$ is not symmetric: row $i$ holds what disturbs feature $i$, column $j$ what feature $j$ disturbs.
+# ([Elhage et al. 2022](https://transformer-circuits.pub/2022/toy_model/index.html) colour feature $i$ by the sum of the
+# squares of its row.)
 #
 # | $i$ and $j$ … | $G_{ij}$ |
 # |---|---|
 # | at right angles | 0 |
 # | back to back | $-\lVert W_j\rVert$ |
 # | on the same ray | $+\lVert W_j\rVert$ |
-# | $W_i = 0$: a dropped feature has no direction | 0, by agreement |
+# | $W_i = 0$: a dropped feature has no direction | 0, by convention |
 
 
-# %% exercise="gram" points=2 minutes=10 difficulty=2 importance=4
+# %% exercise="gram" points=2 minutes=15 difficulty=2 importance=4
 def gram(W: Float[Tensor, "hidden feats"]) -> Float[Tensor, "feats feats"]:
     """Interference: entry (i, j) is the shadow of W_j on the direction of W_i (Elhage et al. 2022).
 
-    0 on the diagonal and in the row of a feature with no weight. Gradients flow back to W.
+    0 on the diagonal and in the row of a feature with no weight. Gradients flow back to W, and a dropped feature (a
+    column of zeros) leaves those of the other columns as they would be without it.
 
     >>> gram(torch.tensor([[2.0, -1.0]]))  # back to back, one twice as long
     tensor([[ 0., -1.],
@@ -231,14 +249,15 @@ check(gram)
 # happens in the division, and what would be harmless to divide by?
 
 # %% [markdown] hint=3
-# `shadows = (W / W.norm(dim=0).clamp_min(1e-8)).T @ W` has $i$ on its rows. Then subtract
-# `torch.diag(shadows.diagonal())`.
+# `shadows = (W / W.norm(dim=0).clamp_min(1e-8)).T @ W` has $i$ on its rows. Its diagonal holds the features' own
+# lengths. What do you subtract so that it becomes 0, and nothing else changes?
 
 # %%
 # The best run of four kinds of data. Training never brings a length to exactly 0: below 0.1 we call it dropped.
-shown = [0, 1, 3, 6]
+shown = [0, 1, 3, 6]  # kinds of data
 titles = [kinds[kind] for kind in shown]
-learned = best[shown] * (best[shown].norm(dim=1, keepdim=True) > 0.1)
+long_enough = best[shown].norm(dim=1, keepdim=True) > 0.1
+learned = best[shown] * long_enough
 plots.heat_map(
     torch.stack([gram(W) for W in learned]),
     titles=titles,
@@ -249,18 +268,20 @@ plots.heat_map(
 )
 
 # %%
-plots.arrows(best[shown], titles=titles, title="At right angles, anyhow, back to back, in a pentagon")
+plots.arrows(best[shown], titles=titles, title="The same four models as arrows")
 
 # %% [markdown]
 # Dense data, unequal importance: nothing to see, two features at right angles and three dropped. At $p=0.3$ four of the
-# features have just one other in their way, by about $-1$: pairs, back to back. At $p=0.05$ everybody meets everybody,
-# two behind (about $-0.9$) and two beside (about $+0.35$). The minus signs are cheap, since the ReLU turns a negative
-# reading into 0; the plus signs make features appear that aren't there, and a negative bias has to swallow them.
+# features have just one other in their way, by about $-1$: pairs, back to back. At $p=0.05$ every feature interferes
+# with every other, two behind it (about $-0.9$) and two beside it (about $+0.35$). The minus signs are cheap, since the
+# ReLU turns a negative reading into 0. The plus signs make features appear that aren't there, and a negative bias has
+# to make up for them.
 #
-# Now the second panel: dense, equal importance. It is full of interference, yet its loss was *on* the line. When
-# importances tie, no principal component is preferred, any plane does as well as that of two axes, and the run ended in
-# some such plane. So interference alone does **not** show that superposition pays. Nor does the matrix show how *often*
-# a shadow falls: that is up to $p$. And the cut at 0.1 matters: a feature of length 0.001 has a full row too.
+# Now the second panel: dense, equal importance. Its arrows stand at no particular angle and it is full of interference,
+# yet its loss was *on* the line. When importances tie, no principal component is preferred, any plane does as well as
+# that of two axes, and the run ended in some such plane. So interference alone doesn't prove that superposition pays.
+# Nor does the matrix tell how *often* a shadow falls: that is up to $p$. And the cut at 0.1 matters: a feature of
+# length 0.001 has a full row too.
 
 
 # %% misconception="gram"
@@ -283,13 +304,13 @@ def normalises_neither(W):
 
 # %% misconception="gram"
 def normalises_the_neighbour(W):
-    "The wrong one of the two is a unit vector, so rows and columns are exchanged: row i belongs to where you stand."
+    "Rows and columns are exchanged: row i belongs to where you stand, and the vector you stand on is the unit vector."
     return gram(W).T
 
 
 # %% misconception="gram"
 def keeps_the_diagonal(W):
-    "The diagonal is still there. It holds each feature's own length, and nobody is in their own way."
+    "The diagonal is still there. It holds each feature's own length, and no feature is in its own way."
     return (W / W.norm(dim=0).clamp_min(1e-8)).T @ W
 
 
@@ -305,6 +326,14 @@ def dropped_feature_sees_nan(W):
     return ((W / W.norm(dim=0)).T @ W).fill_diagonal_(0)
 
 
+# %% misconception="gram"
+def nan_hidden_after_the_division(W):
+    """The values are right, the gradients are not: with one dropped feature they are NaN for all columns. Where 0/0 was
+    computed, setting it to 0 afterwards hides the value only. Guard before you divide."""
+    shadows = ((W / W.norm(dim=0)).T @ W).nan_to_num(0.0)
+    return shadows - torch.diag(shadows.diagonal())
+
+
 # %% alternative="gram"
 def one_pair_at_a_time(W):
     G = W.new_zeros(W.shape[1], W.shape[1])
@@ -317,21 +346,23 @@ def one_pair_at_a_time(W):
 # %% alternative="gram"
 def divide_afterwards_in_float64(W):
     products = torch.einsum("hi,hj->ij", W.double(), W.double())
-    lengths = products.diagonal().sqrt()
-    shadows = products / torch.where(lengths > 0, lengths, 1.0)[:, None]
-    return shadows.masked_fill(torch.eye(len(lengths), dtype=torch.bool), 0).to(W.dtype)
+    squares = products.diagonal()
+    shadows = products / torch.where(squares > 0, squares, 1.0).sqrt()[:, None]
+    return shadows.masked_fill(torch.eye(len(squares), dtype=torch.bool), 0).to(W.dtype)
 
 
 # %% [markdown]
 # ## How much of a dimension does each feature get?
 #
-# Five features share a plane, and nobody told the model how to share its two dimensions out. Did every feature get two
-# fifths? Did some get a whole one and others nothing? **Before you read on, look at the arrows above and guess.**
+# Five features share a plane, and it was up to the model how to divide its two dimensions among them. Did every feature
+# get two fifths? Did some get a whole dimension and others nothing? **Before you read on, look at the arrows above and
+# guess.**
 #
 # To answer, we need to say what "getting a dimension" means. Take feature $i$, the column $W_i$ of `W`, and walk along
-# its direction $\hat W_i = W_i / \lVert W_i\rVert$. Who casts a shadow there? Every feature $j$ does, of length
-# $\hat W_i\cdot W_j$. The *dimensionality* of feature $i$ is its own squared length over all the squared shadows on its
-# direction, its own included (Elhage et al. 2022, "The geometry of superposition"):
+# its direction $\hat W_i = W_i / \lVert W_i\rVert$. Which features cast a shadow there? Every feature $j$ does, of
+# length $\hat W_i\cdot W_j$. The *dimensionality* of feature $i$ is its own squared length over all the squared shadows
+# on its direction, its own included ([Elhage et al. 2022](https://transformer-circuits.pub/2022/toy_model/index.html),
+# "The Geometry of Superposition"):
 #
 # $$D_i = \frac{\lVert W_i\rVert^2}{\sum_j (\hat W_i\cdot W_j)^2}$$
 #
@@ -339,14 +370,15 @@ def divide_afterwards_in_float64(W):
 # |---|---|---|
 # | has a direction to itself | only its own | 1 |
 # | shares it with an equal, opposite one | two of the same length | 1/2 |
-# | was dropped, $W_i = 0$ | – | 0, by agreement |
+# | was dropped, $W_i = 0$ | – | 0, by convention |
 
 
 # %% exercise="dimensionality" points=2 minutes=15 difficulty=2 importance=4
 def dimensionality(W: Float[Tensor, "hidden feats"]) -> Float[Tensor, "feats"]:
     """Fraction of a hidden dimension that each feature gets; 0 for a feature with no weight.
 
-    Gradients flow back to W. Source: Elhage et al. 2022, "The geometry of superposition".
+    Gradients flow back to W, and a dropped feature (a column of zeros) leaves those of the other columns as they would
+    be without it. Source: Elhage et al. 2022, "The Geometry of Superposition".
 
     >>> dimensionality(torch.tensor([[1.0, -1.0]]))  # an antipodal pair
     tensor([0.5000, 0.5000])
@@ -371,8 +403,8 @@ check(dimensionality)
 # short one.
 
 # %% [markdown] hint=3
-# `shadows = (W / norms).T @ W` has $i$ on its rows, so square it and sum over `dim=1`. A dropped feature makes $0/0$
-# twice: guard both divisions.
+# `norms = W.norm(dim=0)` are the lengths and `shadows = (W / norms.clamp_min(1e-8)).T @ W` has $i$ on its rows. The
+# numerator is `norms**2`. What do you square and sum, over which axis, and what guards this second division?
 
 
 # %%
@@ -383,11 +415,18 @@ def ring(k, turn=0.0):
 
 
 tetrahedron = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
-height = torch.full((1, 4), 0.5**0.5)  # the antiprism is a cube whose upper face is turned by an eighth of a circle
-antiprism = torch.cat([torch.cat([ring(4), -height]), torch.cat([ring(4, torch.pi / 4), height])], dim=1)
-names = ["antipodal pair", "triangle", "tetrahedron", "pentagon", "square antiprism"]
-shapes, fractions = [ring(2), ring(3), tetrahedron, ring(5), antiprism], [1 / 2, 2 / 3, 3 / 4, 2 / 5, 3 / 8]
-for name, W, fraction in zip(names, shapes, fractions, strict=True):
+height = torch.full((1, 4), 0.5**0.5)
+lower = torch.cat([ring(4), -height])
+upper = torch.cat([ring(4, turn=torch.pi / 4), height])  # a cube's upper face, turned by an eighth of a circle
+antiprism = torch.cat([lower, upper], dim=1)
+shapes = {
+    "antipodal pair": (ring(2), 1 / 2),
+    "triangle": (ring(3), 2 / 3),
+    "tetrahedron": (tetrahedron, 3 / 4),
+    "pentagon": (ring(5), 2 / 5),
+    "square antiprism": (antiprism, 3 / 8),
+}
+for name, (W, fraction) in shapes.items():
     print(f"{name:<17} {dimensionality(W).mean():.3f}")
     assert ((dimensionality(W) - fraction).abs() < 1e-3).all(), (name, dimensionality(W))
 
@@ -403,7 +442,7 @@ plots.dimensionality_strip(
     list(D.flatten(1)),
     kinds,
     guides={"1": 1, "1/2": 1 / 2, "2/5": 2 / 5},
-    title="Dimensionality of five features in two dimensions: sparse, they gather on a few fractions",
+    title="Dimensionality of five features in two dimensions, all runs",
 )
 
 # %% [markdown]
@@ -413,11 +452,11 @@ plots.dimensionality_strip(
 # hardly any halfway: the model *jumps*. Here and there a run is stuck elsewhere, such as at 0.8, 0.1 and 0.1 (a long
 # feature facing two short ones); its loss is higher.
 #
-# And what this does **not** show: add the five numbers up in any run and you get 2, even for the dense models, which
+# Be careful with two conclusions. Add the five numbers up in any run and you get 2, even for the dense models, which
 # gain next to nothing from superposition. The sum is never more than the rank of $W$, and training fills it up (a
 # random $W$ falls short): it counts the dimensions in use and nothing else. Nor does a fraction by itself mean that
 # sharing pays: with dense, equally important features any plane will do, and the dots lie anywhere between 0 and 1.
-# What is telling is that runs which started from different weights meet at the *same* fractions.
+# The evidence is that runs which started from different weights meet at the *same* fractions.
 
 
 # %% misconception="dimensionality"
@@ -429,7 +468,8 @@ def normalises_both_vectors(W):
 
 # %% misconception="dimensionality"
 def sums_over_the_wrong_axis(W):
-    "You divide by a sum of squared cosines: either W_j was made a unit vector too, or the sum runs over i, not over j."
+    """Feature i is divided by the shadows that it *casts*, not by those that fall *on* its direction. Row i of the
+    shadows belongs to direction i: sum along the row."""
     shadows = (W / W.norm(dim=0).clamp_min(1e-8)).T @ W
     return W.norm(dim=0) ** 2 / shadows.pow(2).sum(dim=0).clamp_min(1e-8)
 
@@ -460,6 +500,14 @@ def dropped_feature_is_nan(W):
 
 
 # %% misconception="dimensionality"
+def nan_hidden_afterwards(W):
+    """The values are right, the gradients are not: with one dropped feature they are NaN for all columns. Where 0/0 was
+    computed, setting it to 0 afterwards hides the value only. Guard before you divide."""
+    products = W.T @ W
+    return torch.nan_to_num(products.diagonal() ** 2 / products.pow(2).sum(dim=1), nan=0.0)
+
+
+# %% misconception="dimensionality"
 def cut_out_of_the_graph(W):
     "The result is detached, so that nothing could be trained through it. Leave out `.detach()` and `torch.no_grad()`."
     return dimensionality(W).detach()
@@ -477,7 +525,8 @@ def one_feature_at_a_time(W):
 # %% alternative="dimensionality"
 def through_the_gram_matrix(W):
     products = W.T @ W
-    return torch.nan_to_num(products.diagonal() ** 2 / products.pow(2).sum(dim=1), nan=0.0)
+    crowd = products.pow(2).sum(dim=1)
+    return products.diagonal() ** 2 / torch.where(crowd > 0, crowd, 1.0)
 
 
 # %% alternative="dimensionality"

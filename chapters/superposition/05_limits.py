@@ -2,7 +2,8 @@
 # # How much fits?
 #
 # You have seen features crowd into fewer dimensions than there are features. Two questions are left. How little can
-# they overlap, whatever training does? And where they must share, who gets how much?
+# they overlap, whatever training does? And where they must share, how much does each feature get? The second question
+# is optional: no later section needs it.
 
 # %% setup=1
 import math
@@ -25,7 +26,7 @@ def sums_to(total, values, low, high, steps=50):
 
 
 def minimise(losses, parameters, steps, lr):
-    """Adam on the sum of `losses()`, one loss an instance."""
+    """Adam on the sum of `losses()`, one loss per instance."""
     optimizer = torch.optim.Adam(parameters, lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -49,14 +50,14 @@ def minimise(losses, parameters, steps, lr):
 # $G_{ij} = \hat W_i\cdot\hat W_j$. Its eigenvalues sum to its trace, $n$, and at most $m$ of them are not zero; their
 # squares sum to least when all $m$ are equal, $n/m$ each. That sum of squares is also the sum of all squared entries,
 # so $\sum_{ij} G_{ij}^2 \ge n^2/m$. The diagonal takes $n$ of it, the rest is spread over $n(n-1)$ entries, and the
-# largest of these is at least their average. This is the *Welch bound* (Welch 1974, "Lower bounds on the maximum cross
-# correlation of signals"):
+# largest of these is at least their average. This is the *Welch bound*
+# ([Welch 1974](https://doi.org/10.1109/TIT.1974.1055219), "Lower bounds on the maximum cross correlation of signals"):
 #
 # $$\mu(W) \;\ge\; \sqrt{\frac{n-m}{m\,(n-1)}} \quad\text{for } n > m$$
 #
-# | how many features | bound | who meets it |
+# | how many features | bound | what meets it |
 # |---|---|---|
-# | $n \le m$ | 0, by agreement | any orthogonal set |
+# | $n \le m$ | 0, by convention | any orthogonal set |
 # | $n = m+1$ | $1/m$ | the simplex: triangle, tetrahedron, … |
 # | $n \to \infty$ | $1/\sqrt m$ | – |
 #
@@ -109,26 +110,29 @@ check(coherence, welch)
 
 # %% [markdown] hint=3
 # `kept = W[:, W.norm(dim=0) > 0]`; return 0.0 if fewer than two columns are left; `U = kept / kept.norm(dim=0)`; then
-# the maximum of `(U.T @ U).abs()` with its diagonal set to zero. `welch` is `math.sqrt((n - m) / (m * (n - 1)))` when
-# `n > m`.
+# `U.T @ U` holds all cosines. Which of them must not take part in the maximum, and what happens to the sign? `welch` is
+# the equation, with one case in front of it.
 
 # %%
 # The best five arrows, and some sets that meet the bound. Exact up to rounding, hence 1e-3.
+dimensions = (2, 3, 7)  # of the simplices
+
 angle = torch.arange(5) * 2 * torch.pi / 5
 pentagon = torch.stack([angle.cos(), angle.sin()])
 print(f"five in a plane: bound {welch(5, 2):.3f}, pentagon {coherence(pentagon):.3f}")
 assert abs(welch(5, 2) - 0.612) < 1e-3 and abs(coherence(pentagon) - 0.809) < 1e-3
-for m in (2, 3, 7):
+for m in dimensions:
     simplex = torch.linalg.eigh(torch.eye(m + 1) - 1 / (m + 1)).eigenvectors[:, 1:].T  # m m+1
     print(f"{m + 1} in {m} dimensions: bound {welch(m + 1, m):.3f}, simplex {coherence(simplex):.3f}")
     assert abs(coherence(simplex) - welch(m + 1, m)) < 1e-3
 
 # %% [markdown]
-# 0.809, the cosine of 36°. Nobody reaches the bound of 0.612 here: the angles between five *lines* in a plane, taken
-# one after the other, add up to 180°, so one of them is at most 36°, and the pentagon is the best there is.
+# It is 0.809, the cosine of 36°. Five arrows in a plane can't reach the bound of 0.612: the angles between five
+# *lines*, taken one after the other, add up to 180°, so one of them is at most 36°, and the pentagon is the best there
+# is.
 #
-# Rule or exception? Take seven dimensions, where you can't draw, and compare the bound with random features and with
-# features pushed apart by gradient descent on a smooth version of the coherence.
+# Is that the rule or the exception? Take seven dimensions, where you can't draw, and compare the bound with random
+# features and with features pushed apart by gradient descent on a smooth version of the coherence.
 
 
 # %%
@@ -146,35 +150,47 @@ def push_apart(n, m, starts=12):
     return min(W.detach(), key=coherence)
 
 
+m = 7  # dimensions
+counts = torch.tensor([8, 11, 14, 18, 23, 28, 36, 46, 56])  # of features
+
 torch.manual_seed(0)
-m, counts = 7, torch.tensor([8, 11, 14, 18, 23, 28, 36, 46, 56])
-bound = torch.tensor([welch(int(n), m) for n in counts])
-pushed = torch.tensor([coherence(push_apart(int(n), m)) for n in counts])
-drawn = torch.tensor([[coherence(torch.randn(m, int(n))) for n in counts] for _ in range(50)])
+bound = torch.zeros(len(counts))
+pushed = torch.zeros(len(counts))
+drawn = torch.zeros(50, len(counts))  # 50 random sets for each
+for k, n in enumerate(counts.tolist()):
+    bound[k] = welch(n, m)
+    pushed[k] = coherence(push_apart(n, m))
+    for trial in range(50):
+        drawn[trial, k] = coherence(torch.randn(m, n))
+
 touches = (pushed - bound).abs() < 5e-3  # the descent ends about 2e-4 above the optimum
 print("met at", counts[touches].tolist(), "features")
-assert counts[touches].tolist() == [8, 14, 28] and (pushed > bound - 1e-4).all()  # 1e-4: rounding
+assert (pushed > bound - 1e-4).all()  # 1e-4: rounding
+if m == 7:
+    assert counts[touches].tolist() == [8, 14, 28]
 plots.line(
     counts,
     {"Welch bound": bound, "pushed apart": pushed, "random": drawn.median(dim=0).values},
-    title="Features in seven dimensions: least overlap allowed, found, and drawn (band: middle 80%)",
+    title=f"Coherence of features in {m} dimensions (band: middle 80% of random sets)",
     x_title="features n",
     y_title="coherence",
     bands={"random": (drawn.quantile(0.1, dim=0), drawn.quantile(0.9, dim=0))},
-    guides={"1/√7": 7**-0.5},
+    guides={"1/√m": m**-0.5},
     markers=True,
 )
 
 # %% [markdown]
 # The pushed sets touch the bound at 8, 14 and 28 features, hover above it between, and beyond 28 leave it for good.
-# Look back at the proof to see why: both of its steps must lose nothing, so all $m$ eigenvalues are equal (a *tight
-# frame*) and all overlaps have one size (*equiangular*). Such equiangular tight frames exist for few pairs $(n, m)$
-# only, and in real space never for $n > m(m+1)/2$ (Strohmer and Heath 2003, "Grassmannian frames with applications to
-# coding and communication"): 3 in a plane, so no pentagon, and 28 in seven dimensions.
+# Look back at the proof to see why: both of its steps must lose nothing. So all $m$ nonzero eigenvalues of the table
+# are equal, which means that the features fill all directions evenly (they are then called a *tight frame*), and all
+# overlaps have one size (*equiangular*). Such equiangular tight frames exist for few pairs $(n, m)$ only, and in real
+# space never for $n > m(m+1)/2$ ([Strohmer and Heath 2003](https://doi.org/10.1016/S1063-5203(03)00023-X),
+# "Grassmannian frames with applications to coding and communication"): 3 in a plane, so no pentagon, and 28 in seven
+# dimensions.
 #
 # So how many features fit? Say what overlap $\varepsilon$ you tolerate. *Below* $1/\sqrt m$, solve the bound for $n$:
-# at most $m(1-\varepsilon^2)/(1-m\varepsilon^2)$ fit. *Above* $1/\sqrt m$ it is silent, however large $n$ is, and the
-# number can be huge. Two random directions overlap by more than $\varepsilon$ with probability at most
+# at most $m(1-\varepsilon^2)/(1-m\varepsilon^2)$ fit. *Above* $1/\sqrt m$ the bound says nothing, however large $n$ is,
+# and the number can be huge. Two random directions overlap by more than $\varepsilon$ with probability at most
 # $2e^{-m\varepsilon^2/2}$, and there are fewer than $n^2/2$ pairs. So for $n \le e^{m\varepsilon^2/4}$ the expected
 # number of bad pairs is below one: some set has none. That is the counting behind the Johnson–Lindenstrauss lemma, and
 # the number it promises is *exponential* in $m$.
@@ -189,11 +205,12 @@ for e in (0.1, 0.2, 0.3):
 # %% [markdown]
 # Mind the line for 0.1: it guarantees 6, while 768 fit without any overlap. A guarantee is no estimate.
 #
-# What coherence does **not** say: it is the worst pair, not the typical one. It ignores the sign, and the toy model
-# does not: its ReLU and a bias can wipe out a *negative* overlap, and the pentagon's 0.809 is one (its positive
-# overlaps are 0.309). And room for $n$ directions is not room for $n$ features *at once*: $k$ active ones of size 1 can
-# spill up to $k\mu$ onto another. If $\mu < 1/(2k-1)$, any $k$ of them can be read back exactly by orthogonal matching
-# pursuit, which you will write soon (Tropp 2004, "Greed is good"); for $\mu = 0.3$, two.
+# Coherence has its limits. It is the worst pair, not the typical one. It ignores the sign, and the toy model does not:
+# its ReLU and a bias can wipe out a *negative* overlap, and the pentagon's 0.809 is one (its positive overlaps are
+# 0.309). And room for $n$ directions is not room for $n$ features *at once*: $k$ active ones of size 1 can spill up to
+# $k\mu$ onto another. If $\mu < 1/(2k-1)$, any $k$ of them can be read back exactly by orthogonal matching pursuit,
+# which you will write soon ([Tropp 2004](https://doi.org/10.1109/TIT.2004.834793), "Greed is good"); for $\mu = 0.3$,
+# two.
 
 
 # %% misconception="coherence"
@@ -272,29 +289,33 @@ def as_the_proof_counts(n, m):
 
 
 # %% [markdown]
-# ## Who gets how much of a dimension?
+# ## How much of a dimension does each feature get? (optional)
+#
+# *This exercise is optional. It uses another model than the rest of the chapter, one that can be solved on paper, and
+# no later section needs it. Skip to computing in superposition if you like.*
 #
 # Three dimensions, ten features, each a quarter less important than the one before. You hand the dimensions out. **What
-# would you do: one each to the first three? Something for everyone, in proportion to importance? And does it matter to
-# you how rarely the features are on?**
+# would you do: one each to the first three? Something for all of them, in proportion to importance? And does it matter
+# to you how rarely the features are on?**
 #
-# What is handed out is *capacity* (Scherlis et al. 2022, "Polysemanticity and capacity in neural networks"),
+# What is handed out is *capacity* ([Scherlis et al. 2022](https://arxiv.org/abs/2210.01892), "Polysemanticity and
+# Capacity in Neural Networks"),
 #
 # $$C_i = \frac{(W_i\cdot W_i)^2}{\sum_j (W_i\cdot W_j)^2}.$$
 #
 # You know it: it is the dimensionality $D_i$, multiplied by $\lVert W_i\rVert^2$ above and below. It lies between 0 and
 # 1, and in $m$ dimensions the capacities sum to at most $m$.
 #
-# What is a bit of capacity *worth*? For that we need a model that can be solved. The paper's toy model computes instead
-# of reconstructing: the target is $\sum_i v_i x_i^2$ with importances $v_i$, and the model has only $m$ squares to
-# spend, $\lVert W x\rVert^2 + e$. Let the features be independent, with mean 0, variance 1 and *kurtosis*
+# What is a little more capacity *worth*? For that we need a model that can be solved. The paper's toy model computes
+# instead of reconstructing: the target is $\sum_i v_i x_i^2$ with importances $v_i$, and the model has only $m$ squares
+# to spend, $\lVert W x\rVert^2 + e$. Let the features be independent, with mean 0, variance 1 and *kurtosis*
 # $K_i = \mathbb E[x_i^4]$. Multiply out, choose the best constant $e$, and the mean squared error is
 #
 # $$L = \sum_i (K_i-1)\,(v_i - \lVert W_i\rVert^2)^2 \;+\; 2\sum_{i\ne j} (W_i\cdot W_j)^2.$$
 #
-# *Represent everybody at full strength*, says the first sum; *don't interfere*, says the second. Kurtosis weighs the
-# two, and it is sparsity in another dress: a feature that is on with probability $p$, then uniform between −1 and 1,
-# has $K = 9/(5p)$ once it is scaled to variance 1.
+# *Represent every feature at full strength*, asks the first sum; *don't interfere*, asks the second. Kurtosis sets how
+# much the first counts, and it measures sparsity: a feature that is on with probability $p$, then uniform between −1
+# and 1, has $K = 9/(5p)$ once it is scaled to variance 1.
 #
 # By the definition of $C_i$ the second sum is $\sum_i 2\lVert W_i\rVert^4(1/C_i - 1)$. So, its capacity given, each
 # feature stands alone; with the best length for it, it is left with the loss
@@ -303,15 +324,15 @@ def as_the_proof_counts(n, m):
 #
 # (This last step is ours, from the loss above; you will see it hold for trained weights.) It costs $(K_i-1)v_i^2$ to
 # drop a feature, nothing to give it a whole dimension. In between the kurtosis sets the shape. At 3, a Gaussian's,
-# $\ell_i$ is a straight line: each bit of capacity brings the same. Above 3, where sparse features are, each brings
-# less than the one before: the first $(K_i-1)^2/4$ times as much as the last. (Below 3 it is the other way round, and
-# sharing never pays.)
+# $\ell_i$ is a straight line: equal steps of capacity bring the same. Above 3, where sparse features are, each step
+# brings less than the one before: the first $(K_i-1)^2/4$ times as much as the last. (Below 3 it is the other way
+# round, and sharing never pays.)
 #
 # Now hand out: find the $C_i$ between 0 and 1 that sum to $m$ and make $\sum_i \ell_i(C_i)$ as small as possible. With
 # all $K_i>3$ there is exactly one answer.
 
 
-# %% exercise="allocate" points=3 minutes=30 difficulty=4 importance=3
+# %% exercise="allocate" points=3 minutes=30 difficulty=4 importance=1
 def allocate(importance: Float[Tensor, "feats"], kurtosis: Float[Tensor, "feats"], m: int) -> Float[Tensor, "feats"]:
     """Capacities C_i between 0 and 1, with sum m, that minimise the sum of l_i(C_i); each accurate to 1e-4.
 
@@ -324,12 +345,12 @@ def allocate(importance: Float[Tensor, "feats"], kurtosis: Float[Tensor, "feats"
     # BEGIN SOLUTION
     v, K = importance.double(), kurtosis.double()
 
-    def capacities(price):
-        return (((K - 1) * v / price - 2) / (K - 3)).clamp(0, 1)
+    def capacities(tau):
+        return (((K - 1) * v / tau - 2) / (K - 3)).clamp(0, 1)
 
-    everyone_full, everyone_empty = v.min(), (v * (K - 1) / 2).max()
-    price = sums_to(m, capacities, everyone_full, everyone_empty)
-    return capacities(price).to(importance.dtype)
+    all_full, all_empty = v.min(), (v * (K - 1) / 2).max()
+    tau = sums_to(m, capacities, all_full, all_empty)
+    return capacities(tau).to(importance.dtype)
     # END SOLUTION
 
 
@@ -337,43 +358,48 @@ def allocate(importance: Float[Tensor, "feats"], kurtosis: Float[Tensor, "feats"
 check(allocate)
 
 # %% [markdown] hint=1
-# Two features both hold something between 0 and 1, and the next bit would help the first more than its last bit helps
+# Two features both hold something between 0 and 1, and a little more capacity would help the first more than it helps
 # the second. Can this be the best allocation? So what must be equal?
 
 # %% [markdown] hint=2
-# The return on the next bit is $-\ell_i'(C) = 2v_i^2(K_i-1)^2/(2+(K_i-3)C)^2$. All who share must have the same return.
-# Solve for $C$, given that return. Who would get less than 0 is dropped; who would get more than 1 gets 1.
+# The return on a little more capacity is $-\ell_i'(C) = 2v_i^2(K_i-1)^2/(2+(K_i-3)C)^2$. All features that share must
+# have the same return. Solve for $C$, given that return. What happens to a feature that would get less than 0, or more
+# than 1?
 
 # %% [markdown] hint=3
 # Write the common return as $2\tau^2$: `C = (((K - 1) * v / tau - 2) / (K - 3)).clamp(0, 1)`. Its sum falls as the
-# price `tau` rises; everyone is full at `v.min()` and empty at `(v * (K - 1) / 2).max()`. Bisect between them until the
-# sum is `m`.
+# price `tau` rises; all features are full at `v.min()` and all are empty at `(v * (K - 1) / 2).max()`. Which `tau`
+# between them do you want, and which function above finds it?
 
 # %%
-n, m = 10, 3
-v, K = 0.75 ** torch.arange(n), torch.full((n,), 6.0)  # 9 / (5 · 0.3): on three times in ten
+n = 10  # features
+m = 3  # dimensions
+p = 0.3  # how often a feature is on
+v = 0.75 ** torch.arange(n)
+
+K = torch.full((n,), 9 / (5 * p))
 C = allocate(v, K, m)
 sharing = (C > 0.01) & (C < 0.99)
-price = ((K - 1) * v / (2 + (K - 3) * C))[sharing].mean()  # √(return / 2), the same for all who share
-print("capacities", [f"{c:.2f}" for c in C], f"at price {price:.2f}")
+tau = ((K - 1) * v / (2 + (K - 3) * C))[sharing].mean()  # √(return / 2), the same for all features that share
+print("capacities", [f"{c:.2f}" for c in C], f"at the price τ = {tau:.2f}")
 plots.bars(
-    {"price at which it takes a whole dimension": v, "price at which it starts to share": v * (K - 1) / 2 - v},
+    {"takes a whole dimension below": v, "shares below, is dropped above": v * (K - 1) / 2 - v},
     [f"{i}" for i in range(n)],
-    title="The price of capacity is a water level: who drowns is dropped",
+    title="At which prices does a feature get room?",
     x_title="feature",
     y_title="price τ",
-    guides={"price": price.item()},
+    guides={"τ": tau.item()},
     stacked=True,
 )
 
 # %% [markdown]
-# Read the line as a water level. A feature whose whole bar is drowned gets nothing, one whose lower block stands out
-# gets a whole dimension, and one that the surface cuts in its upper block shares. In symbols: whole if $v_i \ge \tau$,
-# dropped if $v_i \le 2\tau/(K_i-1)$, shared in between. All that kurtosis does is *widen the band in which sharing
-# pays*: empty at $K=3$, where the first $m$ take all; as $K\to\infty$ nobody is dropped, and shares below 1 go as
-# $v_i$.
+# Read the line as a water level. A feature whose whole bar is under water gets nothing, one whose lower block stands
+# out gets a whole dimension, and one that the surface cuts in its upper block shares. In symbols, a feature gets a
+# whole dimension if $v_i\ge\tau$, is dropped if $v_i\le2\tau/(K_i-1)$ and shares in between. All that kurtosis does is
+# *widen the band in which sharing pays*. The band is empty at $K=3$, where the first $m$ take all; as $K\to\infty$ no
+# feature is dropped, and shares below 1 are proportional to $v_i$.
 #
-# But we chose capacities as if they were free. Do real weights get there? Train the quadratic model on its loss, and
+# But we chose capacities as if they were free. Do trained weights get there? Train the quadratic model on its loss, and
 # beside it the ReLU model of the first section, which is *not* the one we solved: same sparsity, and importance
 # $v_i^2$, because that is what an error on feature $i$ costs.
 
@@ -387,47 +413,55 @@ def quadratic_losses():
 
 
 def relu_losses(batch=256):
-    x = toy.generate_batch(starts, batch, torch.full((starts, n), 0.3))
+    x = toy.generate_batch(starts, batch, torch.full((starts, n), p))
     x_hat = toy.forward(x, W_relu, b)
-    return torch.stack([toy.weighted_loss(x[[i]], x_hat[[i]], v[None] ** 2) for i in range(starts)])
+    return (v**2 * (x - x_hat) ** 2).mean(dim=(1, 2))  # inst
 
 
-torch.manual_seed(0)
 starts = 4
+torch.manual_seed(0)
 W = (0.3 * torch.randn(starts, m, n)).requires_grad_()
-W_relu, b = (0.3 * torch.randn(starts, m, n)).requires_grad_(), torch.zeros(starts, n, requires_grad=True)
+W_relu = (0.3 * torch.randn(starts, m, n)).requires_grad_()
+b = torch.zeros(starts, n, requires_grad=True)
 minimise(quadratic_losses, [W], steps=1000, lr=0.02)
 minimise(relu_losses, [W_relu, b], steps=1500, lr=0.01)
 with torch.no_grad():
-    quadratic, relu = W[quadratic_losses().argmin()], W_relu[relu_losses(20_000).argmin()]
-measured = {"predicted": C, "quadratic model": toy.dimensionality(quadratic), "ReLU model": toy.dimensionality(relu)}
-print("sums:", ", ".join(f"{name} {values.sum():.1f}" for name, values in measured.items()))
+    quadratic = W[quadratic_losses().argmin()]
+    relu = W_relu[relu_losses(20_000).argmin()]
+
+measured = {
+    "predicted": C,
+    "quadratic model": toy.dimensionality(quadratic),
+    "ReLU model": toy.dimensionality(relu),
+}
+for name, values in measured.items():
+    print(f"{name}: the capacities sum to {values.sum():.1f}")
 # the prediction is exact; 0.02 is what training may leave, small beside the steps between features
 assert (measured["quadratic model"] - C).abs().max() < 0.02
-assert (quadratic.square().sum(dim=0) - price * C)[sharing].abs().max() < 0.02
+assert (quadratic.square().sum(dim=0) - tau * C)[sharing].abs().max() < 0.02
 plots.bars(
     measured,
     [f"{i}" for i in range(n)],
-    title="Capacities in three dimensions, features on three times in ten: predicted, and trained",
+    title=f"Capacities in {m} dimensions, features on with p = {p}",
     x_title="feature",
     y_title="capacity",
     guides={"1/2": 0.5},
 )
 
 # %% [markdown]
-# For the quadratic model theory and training agree to the second digit, and in the lengths as well: among those who
-# share, $\lVert W_i\rVert^2 = \tau C_i$. That is a tight frame again, of unequal lengths this time, and one exists for
-# any shares between 0 and 1 that sum to a whole number; so the minimum we computed can really be reached.
+# For the quadratic model theory and training agree to the second digit, and in the lengths as well: among the features
+# that share, $\lVert W_i\rVert^2 = \tau C_i$. That is a tight frame again, of unequal lengths this time, and one exists
+# for any shares between 0 and 1 that sum to a whole number; so the minimum we computed can really be reached.
 #
-# What carries over to the ReLU model: roughly who is kept, and the sum. The shares do **not**. It likes halves, two
-# features back to back, because ReLU forgives a negative overlap and a square doesn't; and from other starts it ends in
-# other arrangements. So take from capacity its *question*, what the next bit of a dimension buys and for whom, and not
-# its numbers: in a language model nobody knows $v_i$ and $K_i$, and features are not independent.
+# Only two things carry over to the ReLU model: the sum, and roughly which features are kept. The shares don't. It tends
+# to halves, two features back to back, because a ReLU forgives a negative overlap and a square doesn't; and from other
+# starts it ends in other arrangements. So take from capacity its *question*, which feature gains what from a little
+# more room, and not its numbers: in a language model $v_i$ and $K_i$ are unknown, and features are not independent.
 
 
 # %% misconception="allocate"
 def only_the_top_m(importance, kurtosis, m):
-    "The m most important get everything. With heavy tails the first bit is worth more than the last: sharing pays."
+    "The m most important get everything. With heavy tails the first share is worth more than the last: sharing pays."
     return torch.zeros_like(importance).scatter(0, importance.topk(m).indices, 1.0)
 
 
@@ -458,7 +492,7 @@ def importance_not_squared(importance, kurtosis, m):
 
 # %% misconception="allocate"
 def equal_losses(importance, kurtosis, m):
-    "The losses were made equal, not the returns. What counts is how much the *next* bit lowers a loss: its slope."
+    "The losses were made equal, not the returns. What counts is how much a *little more* lowers a loss: its slope."
     most = (kurtosis - 1) * importance**2
     C_at = lambda loss: ((most - loss) / (most + loss * (kurtosis - 3) / 2)).clamp(0, 1)  # noqa: E731
     return C_at(sums_to(m, C_at, 0 * most.min(), most.max()))
@@ -466,14 +500,14 @@ def equal_losses(importance, kurtosis, m):
 
 # %% misconception="allocate"
 def no_upper_clip(importance, kurtosis, m):
-    "Some feature gets more than one dimension. Its loss is zero at C = 1: stop there and give others the rest."
+    "Some feature gets more than one dimension. Its loss is zero at C = 1: stop there, and give the rest to others."
     C_at = lambda price: (((kurtosis - 1) * importance / price - 2) / (kurtosis - 3)).clamp(min=0)  # noqa: E731
     return C_at(sums_to(m, C_at, importance.min() / 2, kurtosis.max() * importance.max()))
 
 
 # %% misconception="allocate"
 def clips_once_and_rescales(importance, kurtosis, m):
-    "Solved without bounds, then clipped, then rescaled: those who share no longer earn the same. Find the price again."
+    "Solved without bounds, then clipped, then rescaled: features that share no longer gain the same. Find τ again."
     slope, owed = (kurtosis - 1) * importance / (kurtosis - 3), 2 / (kurtosis - 3)
     C = (slope * (m + owed.sum()) / slope.sum() - owed).clamp(0, 1)
     return C * m / C.sum()

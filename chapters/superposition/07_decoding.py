@@ -22,7 +22,7 @@ def sparse_samples(
 
 
 def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) -> float:
-    """Of the k largest entries a row of f_hat, the share that is on in f, where k are on."""
+    """Of the k largest entries in each row of f_hat, the share that is on in f, where k are on."""
     k = int((f[0] != 0).sum())
     return (f.gather(1, f_hat.abs().topk(k, dim=1).indices) != 0).float().mean().item()
 
@@ -30,7 +30,8 @@ def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) ->
 # %% [markdown]
 # ## Are superposed features lost, or only hard to read?
 #
-# Here is $x = Wf$: 64 features in 32 dimensions, six of them on. You get $x$ and you get $W$. Which six?
+# Here is $x = Wf$: 64 features in 32 dimensions, six of them on. You get $x$ and you get $W$. Which six features are
+# on? (The set of features that are on is called the *support* of $f$.)
 #
 # The models so far read with $W^\top x$: how well does $x$ match each column? With crowded columns every feature that
 # is on also matches its neighbours. The *pseudo-inverse* $W^+x$ undoes as much of the crowding as a matrix can: of
@@ -38,20 +39,25 @@ def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) ->
 # could any method get them all, with twice as many unknowns as equations?
 
 # %%
+hidden = 32
+feats = 64
+k = 6  # features on
+
 torch.manual_seed(0)
-W = torch.nn.functional.normalize(torch.randn(32, 64), dim=0)
-x, f = sparse_samples(500, W, k=6)
-print(f"of six: W.T @ x {found(x @ W, f):.0%}, pseudo-inverse {found(x @ torch.linalg.pinv(W).T, f):.0%}")
+W = torch.nn.functional.normalize(torch.randn(hidden, feats), dim=0)
+x, f = sparse_samples(500, W, k)
+print(f"of {k}: W.T @ x finds {found(x @ W, f):.0%}, the pseudo-inverse {found(x @ torch.linalg.pinv(W).T, f):.0%}")
 
 # %% [markdown]
-# Both use only the matrix. Neither uses what else you know: *few* entries of $f$ are not zero. That is a great deal.
-# It turns 32 equations for 64 unknowns into 32 equations for six, once you know which six.
+# Both use only the matrix. Neither uses the other thing you know: *few* entries of $f$ are not zero. That is a great
+# deal. It turns 32 equations for 64 unknowns into 32 equations for six, once you know which six.
 #
 # **Orthogonal matching pursuit** finds them one at a time. Take the column $W_i$ that matches best what is still
 # unexplained, the residual $r$, whichever its sign: the largest $|\hat W_i\cdot r|$, with
 # $\hat W_i = W_i/\lVert W_i\rVert$, because a column should not win by being long. Then *refit*: find the
 # coefficients of all columns picked so far, together, that come nearest to $x$. The earlier coefficients change,
-# since the newcomer explains part of what they had claimed. Subtract, and look again (Pati et al. 1993).
+# since the newcomer explains part of what they had claimed. Subtract, and look again
+# ([Pati et al. 1993](https://doi.org/10.1109/ACSSC.1993.342465)).
 #
 # **Iterative soft thresholding** (ISTA) changes all coefficients at once. Few entries are hard to ask for, so it asks
 # for small ones, and minimises $\frac12\lVert x - Wf\rVert^2 + \lambda\lVert f\rVert_1$. From $f=0$, each step goes
@@ -59,24 +65,25 @@ print(f"of six: W.T @ x {found(x @ W, f):.0%}, pseudo-inverse {found(x @ torch.l
 #
 # $$g = f + \tfrac1L W^\top(x - Wf), \qquad f \leftarrow \operatorname{sign}(g)\,\max(|g| - \tfrac{\lambda}{L},\, 0)$$
 #
-# $L$, the largest eigenvalue of $W^\top W$, is how steep the slope can become: with step $1/L$ the objective never
-# rises.
+# $L$, the largest eigenvalue of $W^\top W$, is the largest curvature of the first term: how fast its slope can change.
+# With step $1/L$ the objective never rises.
 #
-# Cases for your head. *Orthonormal columns*: $\hat W_i\cdot x$ is $f_i$ itself, OMP keeps the $k$ largest, one step
-# of ISTA gives the final answer. *One column* $W=(2)$, $x=3$, $\lambda=2$: OMP says $f=1.5$; ISTA minimises
-# $\frac12(3-2f)^2+2f$ and says 1. It always answers a little too small: that is the price of the penalty.
+# Work these out in your head. *Orthonormal columns*: $\hat W_i\cdot x$ is $f_i$ itself, OMP keeps the $k$ largest, and
+# one step of ISTA gives the final answer. *One column* $W=(2)$, $x=3$, $\lambda=2$: OMP answers $f=1.5$; ISTA minimises
+# $\frac12(3-2f)^2+2f$ and answers 1. ISTA's answers are a little too small: that is the price of the penalty.
 #
 # Write both. A row of `x` is a sample of its own, with a support of its own.
 
 
-# %% exercise="omp" points=4 minutes=40 difficulty=3 importance=4
+# %% exercise="omp" points=4 minutes=60 difficulty=3 importance=4
 def omp(x: Float[Tensor, "batch hidden"], W: Float[Tensor, "hidden feats"], k: int) -> Float[Tensor, "batch feats"]:
-    """Coefficients f with W f near x and at most k entries a row, by orthogonal matching pursuit.
+    """Coefficients f with W f near x and at most k entries in each row, by orthogonal matching pursuit.
 
     k times: pick, among the columns not picked yet, the one with the largest |W_i · residual| / ‖W_i‖, then refit the
     coefficients of all picked columns to x by least squares. They belong to the columns of W as they are, not
     to unit vectors, and may be negative. A zero column is never picked. A row stops early when no column is left to
-    pick, or nothing to explain: a residual with a norm below 1e-5 ‖x‖ is rounding. Entries not picked are exactly 0.
+    pick (k may be larger than feats), or nothing is left to explain: a residual with a norm below 1e-5 ‖x‖ is rounding.
+    Entries not picked are exactly 0.
 
     (Pati, Rezaiifar and Krishnaprasad 1993, "Orthogonal matching pursuit")
 
@@ -135,9 +142,10 @@ check(omp, ista)
 # step and the threshold are divided by $L$, and shrinking must leave the sign alone.
 
 # %% [markdown] hint=3
-# OMP, one pick: `match = (residual @ W).abs() / lengths; match[picked] = 0; picked.append(int(match.argmax()))`,
-# refit, then `residual = target - W[:, picked] @ coefficients`. ISTA, one step: `g = f + (x - f @ W.T) @ W / L`, then
-# `f = g.sign() * (g.abs() - lam / L).clamp_min(0)`; `L = torch.linalg.matrix_norm(W, ord=2) ** 2`.
+# OMP, one pick: `match = (residual @ W).abs() / lengths; match[picked] = 0`, then pick and refit. From which vector do
+# you subtract what all picked columns explain? And what is `match.max()` when no column is left? ISTA, one step:
+# `L = torch.linalg.matrix_norm(W, ord=2) ** 2` and `g = f + (x - f @ W.T) @ W / L`. Last, shrink the size of `g` and
+# give it its sign back.
 
 # %% [markdown]
 # ## How many features can be on?
@@ -146,41 +154,57 @@ check(omp, ista)
 # is one standard deviation between dictionaries.
 
 # %%
-n_on = [1, 2, 3, 4, 6, 8, 10, 12, 14]
+n_on = [1, 2, 3, 4, 6, 8, 10, 12, 14]  # features on
+lam = 0.05  # ISTA's penalty
+n_dictionaries = 8
+
 torch.manual_seed(1)
-dictionaries = torch.nn.functional.normalize(torch.randn(8, 32, 64), dim=1)
-recovered = {name: torch.zeros(len(n_on), 8) for name in ["projection", "pseudo-inverse", "OMP", "ISTA"]}
+dictionaries = torch.nn.functional.normalize(torch.randn(n_dictionaries, 32, 64), dim=1)
+recovered = {}
+for name in ("projection", "pseudo-inverse", "OMP", "ISTA"):
+    recovered[name] = torch.zeros(len(n_on), n_dictionaries)
 for i, k in enumerate(n_on):
     for j, D in enumerate(dictionaries):
         x, f = sparse_samples(40, D, k)
-        answers = [x @ D, x @ torch.linalg.pinv(D).T, omp(x, D, k), ista(x, D, lam=0.05, steps=300)]
-        for curve, f_hat in zip(recovered.values(), answers, strict=True):
-            curve[i, j] = found(f_hat, f)
+        recovered["projection"][i, j] = found(x @ D, f)
+        recovered["pseudo-inverse"][i, j] = found(x @ torch.linalg.pinv(D).T, f)
+        recovered["OMP"][i, j] = found(omp(x, D, k), f)
+        recovered["ISTA"][i, j] = found(ista(x, D, lam, steps=300), f)
 
-# Six on, 320 samples a decoder: the mean is known to about 0.01.
-six = {name: curve[n_on.index(6)].mean() for name, curve in recovered.items()}
-print("six on:", ", ".join(f"{name} {share:.2f}" for name, share in six.items()))
-assert six["projection"] < 0.7 < six["pseudo-inverse"] < 0.85 < 0.9 < six["OMP"] and six["ISTA"] > 0.98, six
+# %%
+# Six on, 320 samples per decoder: the mean is known to about 0.01.
+six = {}
+for name, curve in recovered.items():
+    six[name] = curve[n_on.index(6)].mean()
+    print(f"six on: {name} {six[name]:.2f}")
+assert six["projection"] < 0.7 < six["pseudo-inverse"] < 0.85, six
+assert six["OMP"] > 0.9 and six["ISTA"] > 0.98, six
 
+means, bands = {}, {}
+for name, curve in recovered.items():
+    mean, spread = curve.mean(dim=1), curve.std(dim=1)
+    means[name] = mean
+    bands[name] = (mean - spread, mean + spread)
 plots.line(
     n_on,
-    {name: curve.mean(dim=1) for name, curve in recovered.items()},
-    bands={name: (c.mean(dim=1) - c.std(dim=1), c.mean(dim=1) + c.std(dim=1)) for name, c in recovered.items()},
-    title="64 features in 32 dimensions: a reader who uses sparsity finds them, a matrix does not",
+    means,
+    bands=bands,
+    title="64 features in 32 dimensions: how many does each reader find?",
     x_title="features on",
     y_title="share found",
     markers=True,
 )
 
 # %% [markdown]
-# With one feature on, everybody finds it: nothing crowds a lonely feature. From two on the matrices begin to fail,
-# while OMP is nearly perfect up to four and ISTA up to eight. The information was there all along. Superposed
-# features are not lost; they can be had back *by a reader that uses sparsity*, and the sparser they are, the more
-# surely.
+# With one feature on, every reader finds it: nothing crowds a lonely feature. From two on the matrices begin to fail
+# (at six they still find 60% and 76%), while OMP is nearly perfect up to four and ISTA up to eight. The
+# information was there all along. Superposed features are not lost; they can be recovered *by a reader that uses
+# sparsity*, and the sparser they are, the more surely.
 #
 # There is a guarantee: if $\mu$ is the largest $|\hat W_i\cdot\hat W_j|$, the coherence, OMP makes no mistake without
-# noise while fewer than $\frac12(1+1/\mu)$ features are on (Tropp 2004, "Greed is good"). Our dictionaries have $\mu$
-# near 0.6, so it covers a single feature, and you saw it work for several times as many. Worst cases are rare.
+# noise while fewer than $\frac12(1+1/\mu)$ features are on
+# ([Tropp 2004](https://doi.org/10.1109/TIT.2004.834793), "Greed is good"). Our dictionaries have $\mu$ near 0.6, so it
+# covers a single feature, and you saw it work for several times as many. Worst cases are rare.
 #
 # Look at the right-hand end as well: at 14 on, OMP is no better than the projection, and below the pseudo-inverse.
 # One wrong pick early leaves a wrong residual for all that follow, and OMP never takes a pick back.
@@ -193,13 +217,16 @@ plots.line(
 # $$f = \mathrm{ReLU}(\tfrac1L W^\top x - \tfrac\lambda L)$$
 #
 # One matrix, a negative bias, a ReLU: the encoder is one step of sparse coding, with a matrix that is learned for all
-# inputs at once (*amortised*) instead of steps taken for each. **How much do the other steps bring?**
+# inputs at once (*amortised*) instead of steps taken for each. (In chapter 2 $x$ and the features are *rows*: the
+# decoder's rows are the columns of this $W$.) **How much do the other steps bring?**
 
 # %%
-torch.manual_seed(2)
-x, f = sparse_samples(500, W, k=6, signed=False)
 steps = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500]
-by_steps = [found(ista(x, W, lam=0.05, steps=s), f) for s in steps]
+k = 6  # features on
+
+torch.manual_seed(2)
+x, f = sparse_samples(500, W, k, signed=False)
+by_steps = [found(ista(x, W, lam, s), f) for s in steps]
 
 
 def trained_encoder(W: Float[Tensor, "hidden feats"], k: int, batches: int = 1500) -> torch.nn.Module:
@@ -214,7 +241,8 @@ def trained_encoder(W: Float[Tensor, "hidden feats"], k: int, batches: int = 150
     return encoder.requires_grad_(False)
 
 
-one_layer = found(trained_encoder(W, k=6)(x), f)
+encoder = trained_encoder(W, k)
+one_layer = found(encoder(x), f)
 print(f"one step {by_steps[0]:.2f}, trained encoder {one_layer:.2f}, {steps[-1]} steps {by_steps[-1]:.2f}")
 assert by_steps[0] < one_layer < by_steps[-1], (by_steps, one_layer)
 
@@ -222,7 +250,7 @@ plots.line(
     steps,
     {"ISTA": by_steps},
     guides={"a trained encoder": one_layer, "pseudo-inverse": found(x @ torch.linalg.pinv(W).T, f)},
-    title="Six of 64 on: the first step is the projection; the rest is what an encoder has no time for",
+    title=f"{k} of 64 features on: how many are found after how many steps?",
     x_title="steps of ISTA",
     y_title="share found",
     log_x=True,
@@ -233,17 +261,18 @@ plots.line(
 # Step one ranks the features just as $W^\top x$ does. Learning a better matrix than $W^\top$ buys what a few tens of
 # steps would, and then it ends: even trained with the answers, an encoder falls well short. What one step lacks is
 # the residual. Later steps, like the refitting in OMP, let features *explain each other away*: once $f_3$ accounts
-# for a part of $x$, $f_7$ stops claiming it. In an encoder the latents never hear of one another; each decides alone,
-# from its own row and bias. That there must be such a gap has been proved for a linear encoder with a simple
-# non-linearity (O'Neill et al. 2025, "Compute optimal inference and provable amortisation gap in sparse
-# autoencoders"), and encoders unrolled from ISTA's steps are an old idea (Gregor and LeCun 2010). What you get for it
-# is speed, one matrix product a token, and something that can be trained together with the dictionary.
+# for a part of $x$, $f_7$ stops claiming it. In an encoder the latents don't interact; each is computed alone, from its
+# own row and bias. That there must be such a gap has been proved for a linear encoder with a simple non-linearity
+# ([O'Neill et al. 2024](https://arxiv.org/abs/2411.13117), "Compute Optimal Inference and Provable Amortisation Gap in
+# Sparse Autoencoders"), and encoders unrolled from ISTA's steps are an old idea
+# ([Gregor and LeCun 2010](https://icml.cc/Conferences/2010/papers/449.pdf)). What you get for it is speed, one matrix
+# product per token, and something that can be trained together with the dictionary.
 #
-# What this did **not** show. You were *given* $W$ and the number of features; an SAE has to find the first and guess
-# the second. The columns were random, no two nearly parallel, the features independent and none of them faint, the
-# noise small. A real dictionary has neighbours at small angles and features that come together, and there no decoder
-# is safe. And a share of *found* features says nothing about their sizes: OMP's are unbiased once the support is
-# right, ISTA's are too small. You meet that shrinkage again, with a law for it, in the next chapter.
+# This was the easy case. You were *given* $W$ and the number of features; an SAE has to find the first and guess the
+# second. The columns were random, no two nearly parallel, the features independent and none of them faint, the noise
+# small. A real dictionary has neighbours at small angles and features that come together, and there no decoder is safe.
+# And a share of *found* features says nothing about their sizes: OMP's are unbiased once the support is right, ISTA's
+# are too small. You meet that shrinkage again, with a law for it, in the next chapter.
 
 
 # %% misconception="omp"
@@ -440,6 +469,24 @@ def uphill(x, W, lam, steps):
     for _ in range(steps):
         g = f - (x - f @ W.T) @ W / L
         f = g.sign() * (g.abs() - lam / L).clamp_min(0)
+    return f
+
+
+# %% misconception="omp"
+def picks_again_when_no_column_is_left(x, W, k):
+    """With k larger than the number of columns a row goes on when every column is picked, and fits one of them twice. A
+    row stops when no column is left."""
+    f = x.new_zeros(len(x), W.shape[1])
+    for row, target in enumerate(x):
+        picked, residual = [], target
+        while len(picked) < k and residual.norm() > 1e-5 * target.norm():
+            match = (residual @ W).abs() / W.norm(dim=0).clamp_min(1e-12)
+            match[picked] = -1
+            if match.max() == 0:
+                break
+            picked.append(int(match.argmax()))
+            f[row, picked] = torch.linalg.pinv(W[:, picked]) @ target
+            residual = target - W @ f[row]
     return f
 
 

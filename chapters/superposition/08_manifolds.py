@@ -3,8 +3,8 @@
 #
 # Every feature so far was one number: how much of it is there? A direction was enough to hold it. But what about the
 # day of the week? Sunday is next to Monday and next to Saturday, and no day is the largest. **If you had to store
-# seven days in a residual stream so that "the day after" is the same move everywhere, what shape would you use? And
-# if somebody gave you the cloud of points, how would you know that it isn't just two ordinary features?**
+# seven days in a few dimensions so that "the day after" is the same move everywhere, what shape would you use? And if
+# you were given the cloud of points, how would you know that it isn't just two ordinary features?**
 #
 # At the end of this section you can look at a cloud of activations, say whether one-dimensional features could have
 # made it, and say what a dictionary of one-dimensional latents makes of a cloud that they could not have made.
@@ -28,12 +28,13 @@ def mutual_information(x: Float[Tensor, "batch"], y: Float[Tensor, "batch"], bin
 # %% [markdown]
 # ## Is this feature really two-dimensional?
 #
-# Six clouds of points in a plane. **Which of them could two ordinary features have made, features of
-# which each has a direction and a strength? Decide all six before you read on.** (One of them should worry you.)
+# Below are six clouds of points in a plane. An ordinary feature has a direction and a strength. **Which of the clouds
+# could two ordinary features have made? Decide all six before you read on.** (One of them should worry you.)
 
 # %%
+N = 2000  # points
+
 torch.manual_seed(0)
-N = 2000
 phase = 2 * torch.pi * torch.rand(N)
 ring = torch.stack([phase.cos(), phase.sin()], dim=1)
 turn = torch.tensor([[0.87, -0.5], [0.5, 0.87]])  # by 30 degrees
@@ -47,9 +48,12 @@ gallery = {
     "E": 1.5 * torch.rand(N, 1) * arms[on] - 0.7 + 0.01 * torch.randn(N, 2),
     "F": ring * torch.tensor([1.2, 0.7]),
 }
-places = torch.tensor([[3.2 * (k % 3), -3.2 * (k // 3)] for k in range(6)])
+shifted = []
+for k, cloud in enumerate(gallery.values()):
+    row, column = k // 3, k % 3
+    shifted.append(cloud[:400] + torch.tensor([3.2 * column, -3.2 * row]))
 plots.scatter(
-    torch.cat([cloud[:400] + place for cloud, place in zip(gallery.values(), places)]),
+    torch.cat(shifted),
     title="Which of these could two features have made?",
     x_title="first coordinate; above A, B, C, below D, E, F",
     y_title="second coordinate",
@@ -58,9 +62,10 @@ plots.scatter(
 # %% [markdown]
 # Two ordinary features make a plane in one of two ways. Either they come and go *independently*: then there's a pair
 # of axes along which the cloud is a product, and knowing one coordinate tells nothing about the other. Or they
-# *exclude* each other: then the cloud lies on two lines. This has been made a definition (Engels et al. 2024, "Not All
-# Language Model Features Are One-Dimensionally Linear"). A two-dimensional feature is **reducible** if you can rotate
-# and shift the plane so that its coordinates $(a, b)$ are
+# *exclude* each other: then the cloud lies on two lines. This has been made a definition
+# ([Engels et al. 2024](https://arxiv.org/abs/2405.14860), "Not All Language Model Features Are One-Dimensionally
+# Linear"). A two-dimensional feature is **reducible** if you can rotate and shift the plane so that its coordinates
+# $(a, b)$ are
 #
 # * **separable**, $p(a, b) = p(a)\,p(b)$, or
 # * a **mixture**, of which one part, with a weight $w > 0$, has $b = 0$: it lies on a line.
@@ -75,23 +80,20 @@ plots.scatter(
 # | a cross (D) or a V (E) | no: where one is on, the other is off | yes: half of them | two exclusive features |
 # | a line with a little noise | yes | yes: all of them | one feature |
 #
-# C is the worrying one. It's perfectly round, both principal components are equal, and yet it is nothing but two
+# C is the worrying one. It's perfectly round, both principal components are nearly equal, and yet it is nothing but two
 # independent numbers. Roundness doesn't make a circle, *dependence* does.
 #
-# **A recipe that works.** Centre the cloud and project it on its first two principal components. Look at it from all
-# sides: for angles $\theta$ every 5° over half a turn, take the shadow $z\cdot(\cos\theta, \sin\theta)$.
+# **Now make a function of it.** Both halves of the definition begin with "if you can rotate", so you have to look at
+# the cloud from many sides. For independence you have `mutual_information`, given above: how much one coordinate tells
+# about the other, in nats, near 0 for independent ones. For a line, think of what you see when you look along it. And
+# why may you ask for a line with 40% of the points? Of two features that exclude each other, the commoner one has at
+# least half of them.
 #
-# * *Separability*: two shadows 90° apart are a rotated pair of coordinates. Take the smallest `mutual_information`
-#   over all rotations (it's given above). Below 0.2 nats, call the cloud separable.
-# * *Mixture*: in each shadow a line seen end-on is one value. Find the narrowest window of a shadow, at any place,
-#   that holds 40% of the points. Narrower than 0.2 standard deviations (of the first component), call it a line. Why
-#   40%? Of two features that exclude each other, the commoner one has at least half of the points.
-#
-# The paper measures the same two things as numbers, and compares features by them; the cuts at 0.2 and at 40% are
-# this course's. You're free to decide in another way.
+# The paper measures the same two things as numbers and compares features by them. A yes or no needs cuts, and those are
+# yours to find: the docstring says which clouds come, and `gallery` holds six to try. There is more than one good way.
 
 
-# %% exercise="irreducible" points=4 minutes=40 difficulty=4 importance=3
+# %% exercise="irreducible" points=4 minutes=50 difficulty=4 importance=3
 def irreducible(acts: Float[Tensor, "batch d_model"]) -> bool:
     """Is the feature that produced these activations irreducibly two-dimensional? (Engels et al. 2024)
 
@@ -129,15 +131,19 @@ check(irreducible)
 # two things to look for; finding either is enough to answer False. And from which side would you have to look?
 
 # %% [markdown] hint=2
-# Rows 18 apart in a matrix of 36 shadows, 5° each, are 90° apart: `zip(shadows[:18], shadows[18:])` runs through all
-# rotations of the axes. For lines, sort each shadow: the points in a window are neighbours then. No line has to pass
-# through the centre of the cloud (look at the V), so the window must be allowed to lie anywhere.
+# Centre the cloud, project it on its first two principal components, and take its shadow
+# $z\cdot(\cos\theta, \sin\theta)$ for angles $\theta$ every few degrees over *half a turn*. Two shadows 90° apart are a
+# rotated pair of coordinates: over all rotations, how small does their mutual information become? A line seen end-on is
+# a single value of a shadow: how narrow is the narrowest window that holds 40% of the points? No line has to pass
+# through the centre of the cloud (look at the V), so the window may lie anywhere. Print both numbers for the six clouds
+# before you choose your cuts.
 
 # %% [markdown] hint=3
-# `z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T`, `shadows = directions @ z.T` with rows
-# $(\cos\theta, \sin\theta)$ in `directions`. With `k = int(0.4 * len(z))` and `s = shadows.sort(dim=1).values` the
-# narrowest window is `(s[:, k:] - s[:, :-k]).min()`. Answer True if it is *not* narrow and the smallest mutual
-# information is *not* small.
+# `z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T`, and with 36 angles, 5° apart,
+# `shadows = directions @ z.T`; then `zip(shadows[:18], shadows[18:])` runs through all rotations of the axes. With
+# `k = int(0.4 * len(z))` and `s = shadows.sort(dim=1).values` the narrowest window is `(s[:, k:] - s[:, :-k]).min()`;
+# measure it in standard deviations of the first component. 0.2 is a good cut for both numbers. Which of the two must be
+# large for the answer True: either, or both?
 
 # %%
 # What do you say to the six clouds? And what to one principal component analysis of them?
@@ -147,8 +153,9 @@ for name, cloud in gallery.items():
 assert [irreducible(cloud) for cloud in gallery.values()] == [True, False, False, False, False, True]
 
 # %% [markdown]
-# Only A and F need their plane. The last column shows how little the principal variances know: equal for a circle
-# (A), for a square (B) and for a round Gaussian (C), unequal for an ellipse (F), which is as irreducible as a circle.
+# Only A and F need their plane. The last column shows how little the principal variances tell: equal or nearly so for a
+# circle (A), for a square (B) and for a round Gaussian (C), unequal for an ellipse (F), which is as irreducible as a
+# circle.
 #
 # Now the other half of the question: what does a dictionary make of a ring? Each of its latents is one direction and
 # one non-negative number. Give it $k$ latents, spread evenly round the ring, and let one of them be active at a time,
@@ -158,14 +165,15 @@ assert [irreducible(cloud) for cloud in gallery.values()] == [True, False, False
 # %%
 # Your dictionary of one-dimensional latents, one active at a time
 def tile(x: Float[Tensor, "batch 2"], k: int) -> Float[Tensor, "batch 2"]:
-    """What the best one of k unit latents, spread evenly, says about each point."""
+    """What the best one of k unit latents, spread evenly, makes of each point."""
     angle = 2 * torch.pi * torch.arange(k) / k
     directions = torch.stack([angle.cos(), angle.sin()], dim=1)  # k 2
     strength, best = (x @ directions.T).max(dim=1)
     return strength[:, None] * directions[best]
 
 
-for k in (4, 7, 12):
+latents = (4, 7, 12)
+for k in latents:
     share = 1 - (ring - tile(ring, k)).pow(2).sum() / ring.pow(2).sum()
     width = torch.tensor(2 * torch.pi / k)  # of the arc that one latent serves
     law = 0.5 + 0.5 * width.sin() / width
@@ -173,7 +181,7 @@ for k in (4, 7, 12):
     assert abs(share - law) < 0.01  # 2,000 random points: standard error below 0.002
 plots.scatter(
     {"the ring": ring[:800], "what 7 latents make of it": tile(ring, 7)[:800]},
-    title="A ring, and the tiles that latents put in its place",
+    title="A ring, and its reconstruction by seven latents",
     x_title="first coordinate",
     y_title="second coordinate",
     colour={"the ring": phase[:800], "what 7 latents make of it": phase[:800]},
@@ -182,39 +190,42 @@ plots.scatter(
 )
 
 # %% [markdown]
-# The ring became seven short spokes. Each latent serves an arc of width $2\pi/k$: on its own direction it's perfect,
-# towards the ends of its arc it can only shrink, by the cosine of the angle that it's off by. Averaged over the arc,
-# with width $w = 2\pi/k$, this explains $\frac12 + \frac12 \frac{\sin w}{w}$ of the variance: with seven latents 94%,
-# with twelve 98%. Nothing in such a number says that anything is wrong, and every single latent would look clean to
-# you: "fires on Tuesday". But the colour has stopped running along the shape: within a spoke, two phases on
-# either side of the latent's direction have become *the same point*. The thing that was there, the phase, and the
-# neighbourhood of Monday and Sunday, isn't in any latent; it's in how the seven lie to each other.
+# The ring became seven short spokes. Each latent serves an arc of width $2\pi/k$. On its own direction it is perfect;
+# towards the ends of its arc it can only shrink, by the cosine of the angle between the point and its direction.
+# Averaged over the arc, with width $w = 2\pi/k$, this explains $\frac12 + \frac12 \frac{\sin w}{w}$ of the variance:
+# with seven latents 94%, with twelve 98%. Nothing in such a number says that anything is wrong, and every single latent
+# would look clean to you: "fires on Tuesday". But the colour has stopped running along the shape: within a spoke, two
+# phases on either side of the latent's direction have become *the same point*. What was there, the phase, and the
+# neighbourhood of Monday and Sunday, isn't in any single latent; it is in how the seven directions lie to each other.
 #
-# This is what was found in real models. In GPT-2 small, layer 7, Engels et al. clustered the latents of a sparse
-# autoencoder by the similarity of their directions. Some clusters, taken together, arrange the days of the week, the
-# months of the year or the years of the twentieth century in circles; they report circles of days and months in
-# Mistral 7B as well. The lists in the authors' code repository name nine latents for the days and sixteen for the
-# months. For Mistral 7B and Llama 3 8B they go on to intervene on the circle while the model adds days or months.
+# This is what was found in real models. In GPT-2 small, layer 7,
+# [Engels et al. 2024](https://arxiv.org/abs/2405.14860) clustered the latents of a sparse autoencoder by the similarity
+# of their directions. Some clusters, taken together, arrange the days of the week, the months of the year or the years
+# of the twentieth century in circles; they report circles of days and months in Mistral 7B as well. The lists in the
+# authors' code repository name nine latents for the days and sixteen for the months. For Mistral 7B and Llama 3 8B they
+# go on to intervene on the circle while the model adds days or months.
 #
-# And what this does **not** show. *Tiles aren't forced*: four latents, two along each axis, back to back, rebuild the
-# ring exactly with two of them active. Which of the two a dictionary does depends on what it pays for a second
-# active latent, so tiles tell of the dictionary as much as of the model. *The first two principal components aren't
-# sacred*: the circles of days and months in GPT-2 are drawn in the second and third component of their clusters, so
-# your function would have looked at the wrong plane. *Clear cases aren't life*: a filled disc is neither a product nor
-# on a line, and its mutual information is below 0.2 nats. And *irreducible isn't used*: a shape in the activations
-# says nothing about whether the model computes with it. For that you must intervene.
+# Four warnings. *Tiles aren't forced*: four latents, two along each axis, back to back, rebuild the ring exactly with
+# two of them active. Which of the two a dictionary does depends on what it pays for a second active latent, so tiles
+# tell you about the dictionary as much as about the model. *The first two principal components aren't sacred*: a circle
+# may lie in the second and third, and then your function looks at the wrong plane. *Real clouds aren't clear cases*: a
+# filled disc is neither a product nor on a line, and its mutual information is below 0.2 nats. And *irreducible doesn't
+# mean used*: a shape in the activations says nothing about whether the model computes with it. To find out you must
+# intervene.
 
 
 # %% misconception="irreducible"
 def two_equal_variances(acts):
-    "Two principal components of similar size make a round cloud, not a circle: a round Gaussian has them too."
+    """Clouds with two principal variances of similar size were called irreducible, the others reducible. That tells
+    round from long: a round Gaussian has equal variances too, and a stretched ring has not."""
     variances = torch.linalg.eigvalsh(acts.T.cov()).flip(0)
     return bool(variances[1] > 0.5 * variances[0])
 
 
 # %% misconception="irreducible"
 def only_the_principal_axes(acts):
-    "Independence was tested along the principal axes only. They may lie askew to the features: try all rotations."
+    """Independent features were called irreducible where the principal axes lie between their own axes. Do you test
+    independence in *all* rotations?"""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -225,8 +236,9 @@ def only_the_principal_axes(acts):
 
 # %% misconception="irreducible"
 def correlation_for_dependence(acts):
-    """Correlation isn't dependence: along principal axes every cloud is uncorrelated, a ring too. Ask what one
-    coordinate tells about the other, as mutual information does."""
+    """Every cloud was called reducible, rings included. Find out which of your two tests says so of a ring. For lines
+    it may be a window that is too wide or a cut that is too high. For independence it can't be correlation: along the
+    principal axes every cloud has correlation 0, a ring too."""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     return bool(torch.corrcoef(z.T)[0, 1].abs() > 0.1)
@@ -234,8 +246,8 @@ def correlation_for_dependence(acts):
 
 # %% misconception="irreducible"
 def only_the_radius(acts):
-    """Only the distance from the centre was looked at, not the phase. A stretched ring has many radii, and two
-    yes-or-no features, the corners of a square, only one."""
+    """Clouds whose points all lie at about one distance from the centre were called irreducible, the others reducible.
+    A stretched ring has many radii, and two yes-or-no features, the corners of a square, only one."""
     centred = acts - acts.mean(dim=0)
     radius = (centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T).norm(dim=1)
     return bool(radius.std() < 0.15 * radius.mean())
@@ -243,7 +255,8 @@ def only_the_radius(acts):
 
 # %% misconception="irreducible"
 def a_hole_in_the_middle(acts):
-    "An empty middle isn't a ring: a V has no points at its mean either, nor have the four corners of a square."
+    """Clouds with an empty middle were called irreducible, the others reducible. A V has no points at its mean either,
+    nor have the four corners of a square."""
     centred = acts - acts.mean(dim=0)
     radius = (centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T).norm(dim=1)
     return bool((radius < 0.3 * radius.pow(2).mean().sqrt()).double().mean() < 0.02)
@@ -251,8 +264,9 @@ def a_hole_in_the_middle(acts):
 
 # %% misconception="irreducible"
 def forgets_mixtures(acts):
-    """Features that exclude each other depend on each other strongly, so they look irreducible if you only test for
-    independence. Look for lines as well."""
+    """Rings and independent features are told apart, but features that exclude each other were called irreducible: no
+    line was found in a cross or in a V. Do you look for lines, and would your test see one that holds half of the
+    points and not nearly all of them?"""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -262,7 +276,8 @@ def forgets_mixtures(acts):
 
 # %% misconception="irreducible"
 def forgets_separability(acts):
-    "A cloud without lines isn't irreducible yet: two independent features fill a square or a disc without any line."
+    """Rings and lines are told apart, but independent features without a line were called irreducible: a square, a
+    Gaussian. Do you test for independence, and is your cut above what sampling noise gives?"""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -272,7 +287,8 @@ def forgets_separability(acts):
 
 # %% misconception="irreducible"
 def wants_both(acts):
-    "One way of being reducible is enough: separable *or* a mixture. This wants both before it says reducible."
+    """Nothing but a single line was called reducible. One of the two ways is enough, separable *or* a mixture: does
+    your function want both?"""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -284,21 +300,22 @@ def wants_both(acts):
 
 # %% misconception="irreducible"
 def not_centred(acts):
-    """The mean was not taken off, so the first 'principal component' points from the origin to the cloud and one of
-    the cloud's own two directions is lost."""
+    """Clouds far from the origin were judged wrongly, the others rightly. If you don't subtract the mean, the first
+    'principal component' points from the origin to the cloud, and one of the cloud's own directions is lost."""
     z = acts @ torch.linalg.svd(acts, full_matrices=False).Vh[:2].T
     return irreducible(z)
 
 
 # %% misconception="irreducible"
 def the_first_two_coordinates(acts):
-    "The first two coordinates of the residual stream were taken for the plane of the feature. It can lie anywhere."
+    "Rings in other dimensions than the first two were missed. The plane of a feature can lie anywhere: look for it."
     return irreducible(acts[:, :2])
 
 
 # %% misconception="irreducible"
 def lines_through_the_mean(acts):
-    "Only lines through the mean of the cloud were looked for. Both arms of a V pass it by: let the window slide."
+    """A cross was recognised, a V wasn't. Both arms of a V pass by the mean of the cloud: is a line found anywhere, or
+    only through the centre?"""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -310,7 +327,8 @@ def lines_through_the_mean(acts):
 
 # %% misconception="irreducible"
 def lines_along_the_principal_axes(acts):
-    "Lines were looked for along the principal axes only. Those of a cross lie between its arms: look from all sides."
+    """Lines were found only where they run along the principal axes. Those of a cross lie between its arms: look from
+    all sides."""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
@@ -321,8 +339,22 @@ def lines_along_the_principal_axes(acts):
 
 
 # %% misconception="irreducible"
+def looks_through_a_quarter_turn(acts):
+    """A line was found on one side of the principal axes and missed on the other. Do the directions in which you look
+    for lines cover half a turn?"""
+    centred = acts - acts.mean(dim=0)
+    z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
+    angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180
+    shadows = torch.stack([angles.cos(), angles.sin()], dim=1) @ z.T
+    ordered, k = shadows[:18].sort(dim=1).values, int(0.4 * len(z))
+    dependence = min(mutual_information(a, b) for a, b in zip(shadows[:18], shadows[18:], strict=True))
+    return bool((ordered[:, k:] - ordered[:, :-k]).min() > 0.2 * z[:, 0].std() and dependence > 0.2)
+
+
+# %% misconception="irreducible"
 def forgets_the_unit(acts):
-    "The window is compared with a fixed number. Activations come in any unit: measure it in standard deviations."
+    """A small cloud or a large one was judged by its size. Activations come in any unit: compare the window with a
+    length that you measured in the cloud, such as a standard deviation."""
     centred = acts - acts.mean(dim=0)
     z = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
     angles = torch.arange(0, 180, 5).to(z) * torch.pi / 180

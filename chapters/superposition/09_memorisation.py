@@ -1,24 +1,24 @@
 # %% [markdown]
 # # Superposition and memorisation
 #
-# All models of this chapter were fed fresh examples as long as they liked, so there was nothing to learn but the
-# features. Real models see a finite pile of text, and they can repeat some of it word for word. **If the toy model gets
-# only five examples, again and again, what will it put into its two dimensions: features, or the examples? And how
-# could you tell from the weights?** This capstone takes most of what you built in the chapter: sparse batches, the
-# model and its loss, training many instances at once, and dimensionality.
+# All models of this chapter got fresh examples at every step, so there was nothing to learn but the features. Real
+# models see a finite pile of text, and they can repeat some of it word for word. **If the toy model gets only five
+# examples, again and again, what will it put into its two dimensions: features, or the examples? And how could you tell
+# from the weights?** This capstone takes most of what you built in the chapter: sparse batches, the model and its loss,
+# training many instances at once, and dimensionality.
 
 # %% setup=1
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, models, plots, reference
+from saelab import check, hint, lab, models, plots, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
 
 class Samples:
-    """Batches for `toy.train`: `batch` examples a step for each instance, out of training sets [inst, T, feats].
+    """Batches for `toy.train`: `batch` examples per step for each instance, out of training sets [inst, T, feats].
 
     A set of at most `batch` examples is shown whole at every step (its examples repeated in turn); from a larger one
     examples are drawn at random. The sets' instances follow each other in the order of the list.
@@ -41,20 +41,21 @@ class Samples:
 # %% [markdown]
 # ## How much room does each example get?
 #
-# The experiment is that of (Henighan et al. 2023, "Superposition, Memorization, and Double Descent"). Draw $T$ examples
-# $x_1 \dots x_T$ once, scale each to length one, and train the ReLU model on these and no others. The scaling makes
-# examples comparable: no example is worth more of the model's room than another, and the loss of a model that outputs
-# zero is exactly 1, with any number of features. An example in which no feature is on has no direction to be scaled
-# along; it is drawn again, until none is left.
+# The experiment is that of
+# [Henighan et al. 2023](https://transformer-circuits.pub/2023/toy-double-descent/index.html) ("Superposition,
+# Memorization, and Double Descent"). Draw $T$ examples $x_1 \dots x_T$ once, scale each to length one, and train the
+# ReLU model on these and no others. The scaling makes examples comparable: no example is worth more of the model's room
+# than another, and the loss of a model that outputs zero is exactly 1, with any number of features. An example in which
+# no feature is on has no direction to be scaled along; it is drawn again, until none is left.
 #
 # Inside the model, example $t$ is the hidden vector $h_t = W x_t$, a point in the same plane as the columns $W_i$ of
-# the features. So you can ask of it what you asked of a feature. Walk along its direction $\hat h_t$: who casts a
-# shadow there? Only this time the neighbours are the *other examples*:
+# the features. So you can ask of it what you asked of a feature. Walk along its direction $\hat h_t$: which vectors
+# cast a shadow there? Only this time the neighbours are the *other examples*:
 #
 # $$D_i = \frac{\lVert W_i\rVert^2}{\sum_j (\hat W_i\cdot W_j)^2}\qquad
 # D^{\text{data}}_t = \frac{\lVert h_t\rVert^2}{\sum_s (\hat h_t\cdot h_s)^2}$$
 #
-# One formula, applied to two sets of vectors that live in the same plane. Some cases for your head:
+# It is one formula, applied to two sets of vectors that lie in the same plane. Work some cases out in your head:
 #
 # | training set | $D^{\text{data}}$ |
 # |---|---|
@@ -62,7 +63,8 @@ class Samples:
 # | two examples, stored back to back | 1/2 each |
 # | five examples, stored a fifth of a turn apart | 2/5 each |
 # | an example stored twice as long as another in the same direction | 4/5 and 1/5 |
-# | an example with dropped features only, $h_t = 0$ | 0, by agreement |
+# | one example that is in the set three times, and no other | 1/3 each |
+# | an example with dropped features only, $h_t = 0$ | 0, by convention |
 #
 # You write the experiment's three instruments: the training set, the two losses (on these examples, and on fresh ones),
 # and the two dimensionalities. Each works on many instances at once, and none lets them mix.
@@ -74,7 +76,8 @@ def training_set(n_inst: int, T: int, p: Float[Tensor, "#inst feats"]) -> Float[
 
     Feature i of instance k is on with probability p[k, i] (p[0, i] if p has one row), with a magnitude from U[0, 1] of
     its own. An example with no feature on is drawn again as a whole, until every example has at least one.
-    Then each example is divided by its Euclidean length. Random numbers come from torch's global generator.
+    Then each example is divided by its Euclidean length. Random numbers come from torch's global generator, afresh at
+    every call.
 
     >>> training_set(1, 2, torch.tensor([[0.0, 1.0, 0.0]])).round(decimals=3)  # a single feature, always on
     tensor([[[0., 1., 0.],
@@ -117,7 +120,8 @@ def memorisation(
     """How much of a hidden dimension each feature gets, and how much each example does, in every instance by itself.
 
     The first is the dimensionality of the columns of W, the second that of the hidden vectors h_t = W x_t among each
-    other; 0 for a zero vector. The instances share nothing. Henighan et al. 2023 define the second.
+    other; 0 for a zero vector. An example that is in X several times counts each time. The instances share nothing.
+    Henighan et al. 2023 define the second.
 
     >>> W = torch.tensor([[[1.0, -1.0]]])  # an antipodal pair of features in one dimension,
     >>> memorisation(W, torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]]))  # three examples in the same one
@@ -143,26 +147,38 @@ check(memorisation, training_set, train_and_test_loss)
 # `torch.where` inside a `while` replace them without touching the others.
 
 # %% [markdown] hint=3
-# `empty = (X == 0).all(dim=-1, keepdim=True)`; while `empty.any()`, take a new batch where it is true. The losses are
-# `(toy.forward(x, W, b) - x).pow(2).sum(-1).mean(-1)`, once for `X` and once for `training_set(len(W), n_test, p)`.
-# Both dimensionalities are `torch.stack([toy.dimensionality(w) for w in vectors])`, for `W` and for `hidden`.
+# `empty = (X == 0).all(dim=-1, keepdim=True)`; while `empty.any()`, take a new batch where it is true. What is left to
+# do at the end? One loss is `(toy.forward(x, W, b) - x).pow(2).sum(-1).mean(-1)`: for which two `x`, and how many fresh
+# ones? One dimensionality is `torch.stack([toy.dimensionality(w) for w in vectors])`: for which two sets of vectors?
 
 # %%
 # The experiment: 80 features, each on in 3% of the examples, two hidden dimensions, three seeds for each T
+SIZES = [5, 10, 20, 50, 100, 300, 1000, 10000]  # T
+SEEDS = 3
+STEPS = 4000
+FEATS = 80
+
 torch.manual_seed(0)
-SIZES, SEEDS, STEPS = [5, 10, 20, 50, 100, 300, 1000, 10000], 3, 4000
-p = torch.full((1, 80), 0.03)
+p = torch.full((1, FEATS), 0.03)
 sets = [training_set(SEEDS, T, p) for T in SIZES]
 n_inst = len(SIZES) * SEEDS
-start = 0.1 * torch.randn(n_inst, 2, 80), torch.zeros(n_inst, 80)
-W, b = toy.train(*start, Samples(sets, 100, STEPS), torch.ones(n_inst, 80), 0.01)
-W, b = W.split(SEEDS), b.split(SEEDS)  # for each T: [seed, 2, 80] and [seed, 80]
-losses = [train_and_test_loss(W[k], b[k], X, p, 5000) for k, X in enumerate(sets)]
-D = [memorisation(W[k], X) for k, X in enumerate(sets)]
+start = 0.1 * torch.randn(n_inst, 2, FEATS), torch.zeros(n_inst, FEATS)
+W, b = toy.train(*start, Samples(sets, 100, STEPS), torch.ones(n_inst, FEATS), 0.01)
+W, b = W.split(SEEDS), b.split(SEEDS)  # for each T: [seed, 2, FEATS] and [seed, FEATS]
+
+# %%
+losses, D_features, D_examples = [], [], []
+for k, X in enumerate(sets):
+    losses.append(train_and_test_loss(W[k], b[k], X, p, 5000))
+    features, examples = memorisation(W[k], X)
+    D_features.append(features)  # seed FEATS
+    D_examples.append(examples)  # seed T
+
 for T, (train, test) in zip(SIZES, losses):
     fresh = f"{test.median():.1f}" if test.median() < 1.2 else "above 1.2"
     print(f"T = {T:5}: loss on the training set {train.median():.1f}, on fresh examples {fresh} (medians)")
-assert losses[3][1].median() > 1.2 and losses[-1][1].median() < 1  # eight runs of this kind gave 2 to 16, and 0.9
+test_at = {T: test.median() for T, (_, test) in zip(SIZES, losses)}
+assert test_at[50] > 1.2 and test_at[10000] < 1  # eight runs of this kind gave 2 to 16, and 0.9
 
 # %%
 # T = 5, all seeds: how even is the room that the examples get, and how far apart do they lie?
@@ -170,20 +186,25 @@ hidden = W[0] @ sets[0].transpose(1, 2)  # seed 2 T
 angle = torch.atan2(hidden[:, 1], hidden[:, 0]).sort(dim=1).values.rad2deg()  # seed T
 gaps = torch.cat([angle[:, 1:], angle[:, :1] + 360], dim=1) - angle
 print(f"gaps between neighbouring examples {gaps.min():.0f} to {gaps.max():.0f} degrees")
-print(f"dimensionality: examples {D[0][1].mean():.2f} on average, features {D[0][0].mean():.3f}")
+print(f"dimensionality: examples {D_examples[0].mean():.2f} on average, features {D_features[0].mean():.3f}")
 # Memorised examples need no perfect pentagon, only thresholds that tell them apart; other runs gave gaps of 66 to 76
 assert gaps.min() > 50 and gaps.max() < 95
-assert abs(D[0][1].mean() - 0.4) < 0.01  # exactly 2/5 if the five vectors favour no direction
+assert abs(D_examples[0].mean() - 0.4) < 0.01  # exactly 2/5 if the five vectors favour no direction
 
 # %%
 # Now look: the same plane, once with the features in it, once with the examples (each panel has its own scale)
-features = [W[k][0] for k in (0, 3, 7)]
-examples = [(W[k][0] @ sets[k][0].T)[:, :40] for k in (0, 3, 7)]
-panels = torch.zeros(6, 2, 80)
-for panel, vectors in zip(panels, features + examples):
-    panel[:, : vectors.shape[1]] = vectors / vectors.norm(dim=0).max()
-titles = [f"T = {SIZES[k]}, {what}" for what in ("features", "examples") for k in (0, 3, 7)]
-plots.arrows(panels, titles=titles, title="What has a shape: above the features, below the first 40 examples at most")
+shown = (0, 3, 7)  # places in SIZES
+vectors, titles = [], []
+for k in shown:
+    vectors.append(W[k][0])
+    titles.append(f"T = {SIZES[k]}, features")
+for k in shown:
+    vectors.append((W[k][0] @ sets[k][0].T)[:, :40])
+    titles.append(f"T = {SIZES[k]}, examples")
+panels = torch.zeros(len(vectors), 2, FEATS)
+for panel, some in zip(panels, vectors):
+    panel[:, : some.shape[1]] = some / some.norm(dim=0).max()
+plots.arrows(panels, titles=titles, title="Above the features, below the first 40 examples at most")
 
 # %% [markdown]
 # With five examples the model stored five *examples*: they make the pentagon, and the features lie about as they must
@@ -194,17 +215,23 @@ plots.arrows(panels, titles=titles, title="What has a shape: above the features,
 # And how the room is shared, in one instance of each size
 kept, groups = [], []
 for k in (0, 1, 3, 5, 7):
-    kept += [D[k][0][0], D[k][1][0][:200]]
-    groups += [f"T = {SIZES[k]}<br>features", f"T = {SIZES[k]}<br>examples"]
-plots.dimensionality_strip(kept, groups, title="Who gets the two dimensions?", guides={"2/5": 2 / 5}, x_title="")
+    kept.append(D_features[k][0])
+    groups.append(f"T = {SIZES[k]}<br>features")
+    kept.append(D_examples[k][0][:200])
+    groups.append(f"T = {SIZES[k]}<br>examples")
+plots.dimensionality_strip(kept, groups, title="What gets the two dimensions?", guides={"2/5": 2 / 5}, x_title="")
 
 # %%
-train, test = (torch.stack([pair[i] for pair in losses]) for i in (0, 1))  # T seed
-both = {"training set": train.clamp_min(0.01), "fresh examples": test}  # a perfect loss has no place on a log axis
+train = torch.stack([on_training for on_training, _ in losses])  # T seed
+test = torch.stack([on_fresh for _, on_fresh in losses])  # T seed
+medians, ranges = {}, {}
+for name, loss in {"training set": train.clamp_min(0.01), "fresh examples": test}.items():  # 0 is not on a log axis
+    medians[name] = loss.median(dim=1).values
+    ranges[name] = (loss.amin(dim=1), loss.amax(dim=1))
 plots.line(
     torch.tensor(SIZES),
-    {name: loss.median(dim=1).values for name, loss in both.items()},
-    bands={name: (loss.amin(dim=1), loss.amax(dim=1)) for name, loss in both.items()},
+    medians,
+    bands=ranges,
     title="Loss over the size of the training set: median and range of three seeds",
     x_title="examples in the training set, T",
     y_title="loss (below 0.01 drawn there)",
@@ -216,21 +243,21 @@ plots.line(
 
 # %% [markdown]
 # The same two dimensions hold five examples or five features. On a small set the cheapest way to a loss of zero is a
-# lookup table, written in superposition: the examples are as good as exclusive, so they can lie as close as the
+# lookup table, written in superposition: the model sees one example at a time, so examples can lie as close as the
 # thresholds allow. On a large set no table fits, and what pays are the features that the examples have in common.
 #
-# In between both fail, and the loss on fresh examples shows it: with fifty examples it's several times the loss of a
-# model that outputs zero, with five and with ten thousand it stays just below. That's the peak of *double descent*.
+# In between both fail, and the loss on fresh examples shows it: with fifty examples it is several times the loss of a
+# model that outputs zero, with five and with ten thousand it stays just below. That is the peak of *double descent*.
 # The model tells fifty examples apart by long columns and sharp thresholds, and a fresh example runs into them. How
 # high the peak is differs from seed to seed, by a factor of ten and more (look at the band), and in a trial of ours it
 # was lower when the weights decayed; where it lies depends on the features, their density and the training. None of it
 # is graded.
 #
-# What this does **not** show. *The averages are empty*: 0.40 for five examples and 0.025 for eighty features are just
-# 2/5 and 2/80, what you get for dividing two dimensions by the number of vectors. Only the spread of the dots tells who
-# is stored. *One doesn't exclude the other*: at T = 5 some features reach a third of a dimension too, those that
-# a single example has for itself. *An example can be a feature*: in a set where every example had one feature only, the
-# two dimensionalities would count the same vectors. And Henighan et al. worked with 10,000 features and far longer
+# Some care is due. *The averages are empty*: 0.40 for five examples and 0.025 for eighty features are just 2/5 and
+# 2/80, what you get for dividing two dimensions by the number of vectors. Only the spread of the dots tells what is
+# stored. *One doesn't exclude the other*: at T = 5 some features reach a third of a dimension too, those that occur in
+# a single example. *An example can be a feature*: in a set where every example had one feature only, the two
+# dimensionalities would count the same vectors. And Henighan et al. worked with 10,000 features and far longer
 # training: that the two ends look like theirs doesn't make the curves between them theirs.
 
 
@@ -261,6 +288,46 @@ def one_set_for_all(n_inst, T, p):
 def one_density_for_all(n_inst, T, p):
     "Every instance was drawn with the probabilities of the first row of p. Row k belongs to instance k."
     return training_set(n_inst, T, p[:1])
+
+
+# %% misconception="memorisation" part="training_set"
+def fills_empty_examples_with_copies(n_inst, T, p):
+    """There are copies among the examples: it looks as if an empty one became a copy of another. Draw it again."""
+    X = toy.generate_batch(n_inst, T, p)
+    while (X == 0).all(dim=-1).all(dim=-1).any():
+        X = toy.generate_batch(n_inst, T, p)
+    for examples in X:
+        empty = (examples == 0).all(dim=-1)
+        others = examples[~empty]
+        examples[empty] = others[torch.randint(0, len(others), (int(empty.sum()),))]
+    return X / X.norm(dim=-1, keepdim=True)
+
+
+# %% misconception="memorisation" part="training_set"
+def the_same_set_at_every_call(n_inst, T, p):
+    """Every call returns the same examples, so "fresh" test examples are the training examples again. Is a seed set
+    inside?"""
+    torch.manual_seed(0)
+    return training_set(n_inst, T, p)
+
+
+# %% misconception="memorisation" part="train_and_test_loss"
+def the_same_test_at_every_call(W, b, X, p, n_test):
+    "Every call tests on the same examples. Is a seed set inside? Fresh means fresh at every call."
+    torch.manual_seed(0)
+    return train_and_test_loss(W, b, X, p, n_test)
+
+
+# %% misconception="memorisation" part="train_and_test_loss"
+def as_many_as_in_the_training_set(W, b, X, p, n_test):
+    "The number of test examples doesn't depend on n_test. Draw n_test of them for each instance."
+    return train_and_test_loss(W, b, X, p, X.shape[1])
+
+
+# %% misconception="memorisation" part="train_and_test_loss"
+def tests_without_the_bias(W, b, X, p, n_test):
+    "The test loss is that of a model without b. Rebuild the fresh examples as the others: with W and with b."
+    return train_and_test_loss(W, b, X, p, n_test)[0], train_and_test_loss(W, 0 * b, X, p, n_test)[1]
 
 
 # %% misconception="memorisation" part="train_and_test_loss"
@@ -335,6 +402,16 @@ def both_normalised(W, X):
 
 
 # %% misconception="memorisation"
+def equal_examples_count_once(W, X):
+    "Examples that are there several times were merged. Each counts: three in one direction have a third each."
+    result = []
+    for w, x in zip(W, X):
+        different, which = x.unique(dim=0, return_inverse=True)
+        result.append(toy.dimensionality(w @ different.T)[which])
+    return memorisation(W, X)[0], torch.stack(result)
+
+
+# %% misconception="memorisation"
 def instances_crowd_each_other(W, X):
     "The examples of all instances were thrown together. Models don't share a plane: take the instances one by one."
     hidden = W @ X.transpose(1, 2)
@@ -356,7 +433,7 @@ def averaged_over_seeds(W, X):
 
 # %% misconception="memorisation"
 def a_zero_vector_is_nan(W, X):
-    "A dropped feature, or an example made of such only, has no direction: 0/0. Its dimensionality is 0, by agreement."
+    "A dropped feature, or an example made of such only, has no direction: 0/0. Its dimensionality is 0, by convention."
     result = []
     for vectors in (W, W @ X.transpose(1, 2)):
         directions = vectors / vectors.norm(dim=1, keepdim=True)
@@ -411,45 +488,81 @@ def in_loops(W, X):
 #
 # **What transfers is the idea, and the instruments.** That models hold more features than dimensions is the working
 # hypothesis behind all dictionaries of the next chapter, and what they find is the best support for it: in a
-# layer of 512 neurons thousands of latents that one can put a name to (Bricken et al. 2023, "Towards Monosemanticity").
-# In the early layers of language models single neurons serve many unrelated features, which sparse combinations
-# of neurons tell apart (Gurnee et al. 2023, "Finding Neurons in a Haystack"). Some features need more than one
-# dimension (Engels et al. 2024). Real models memorise as well: text that stood in a single training document
-# was drawn out of GPT-2 word for word (Carlini et al. 2021, "Extracting Training Data from Large Language Models").
-# Overlaps, dimensionality, the comparison with random vectors, fresh data: all can be measured anywhere.
+# layer of 512 neurons thousands of latents that can be given a name
+# ([Bricken et al. 2023](https://transformer-circuits.pub/2023/monosemantic-features/index.html), "Towards
+# Monosemanticity"). In the early layers of language models single neurons serve many unrelated features, which sparse
+# combinations of neurons tell apart ([Gurnee et al. 2023](https://arxiv.org/abs/2305.01610), "Finding Neurons in a
+# Haystack"). Some features need more than one dimension
+# ([Engels et al. 2024](https://arxiv.org/abs/2405.14860)). Real models memorise as well: text that stood in a single
+# training document was extracted from GPT-2 word for word ([Carlini et al. 2021](https://arxiv.org/abs/2012.07805),
+# "Extracting Training Data from Large Language Models"). Overlaps, dimensionality, the comparison with random vectors,
+# fresh data: all can be measured anywhere.
 #
 # **What doesn't transfer are the shapes and the numbers.** The pentagon, the plateau at one half and the phase diagram
-# are those of features that are independent, equally distributed and *known*. In a real model features differ in
-# frequency and importance by orders of magnitude, they occur together, and related ones lie near each other instead of
-# as far apart as they can (the clusters of latents that Engels et al. started from; Park et al. 2024, "The Geometry of
-# Categorical and Hierarchical Concepts in Large Language Models"). Nobody hands you the features: a direction found by
-# a dictionary is a guess about one. Real layers compute, ours mostly stored. And whether a large model keeps a
-# memorised text in the way in which ours kept five examples isn't known.
+# belong to features that are independent, equally distributed and *known*. In a real model features differ in frequency
+# and importance by orders of magnitude, they occur together, and the directions of some related ones lie in clusters
+# (those that Engels et al. started from). You are not given the features: a direction found by a dictionary is a guess
+# about one. Real layers compute, ours mostly stored. And whether a large model keeps a memorised text in the way in
+# which ours kept five examples isn't known.
 #
-# So measure, with a null beside it. Below, three sets of 3,072 directions in the 768 dimensions of gpt2-small's
-# residual stream: random ones, the output directions of the neurons of one MLP, and the embeddings of random tokens. If
-# directions were placed without regard to each other, they would look like the random set: no pair much above the
-# largest chance overlap, about 0.2; some 615 dimensions in use, since even random vectors don't use 768 evenly; a
-# dimensionality near 0.2 for all. Directions with a large common mean use far fewer, which is why each set is shown
-# with its mean taken off as well. A coherence near 1 needs no more than one pair of near copies, so don't
-# read superposition off it. And take care with the conclusion: these are the directions of *neurons* and *tokens*; the
-# features are what we don't have yet. How to get them is the next chapter.
+# So measure, and put a *null* beside what you measure: the same number for vectors that have nothing to do with the
+# model, here random ones. Try it on the small language model that ships with the course (you meet it in chapter 2; it
+# has 128 dimensions and was trained on sentences made from templates). **Guess:** will its directions be spread more
+# evenly than random ones, or less?
 
 # %%
-# gpt2-small: the directions in which its middle MLP writes, its token embeddings, and random vectors of that shape
+# Directions in which one MLP of the model writes, and the embeddings of its words, beside random directions
+layer = 1
+model = lab("pocket").model
+W_out = model.blocks[layer].mlp.W_out.detach()  # neurons d_model
+W_E = model.W_E.detach()  # words d_model
+number, d_model = W_out.shape
+
+torch.manual_seed(0)
+sets = {
+    "random": torch.randn(number, d_model),
+    f"W_out of layer {layer}": W_out,
+    f"W_E, {number} words": W_E[torch.randperm(len(W_E))[:number]],
+}
+
+
+def describe(sets):
+    """Coherence, dimensions in use and dimensionality of each set of directions, with and without its mean."""
+    in_use = {}
+    for name, rows in sets.items():
+        for what, vectors in ((name, rows), (f"{name}, minus the mean", rows - rows.mean(dim=0))):
+            unit = torch.nn.functional.normalize(vectors, dim=1)
+            in_use[what] = len(unit) ** 2 / (unit @ unit.T).pow(2).sum().item()  # dimensions, were they used evenly
+            low, middle, high = toy.dimensionality(vectors.T).quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
+            print(f"{what:32s} coherence {toy.coherence(vectors.T):.2f}", end="   ")
+            print(f"dimensions in use {in_use[what]:3.0f}", end="   ")
+            print(f"dimensionality {middle:.2f} (90% between {low:.2f} and {high:.2f})")
+    return in_use
+
+
+print(f"The Welch bound for {number} directions in {d_model} dimensions is {toy.welch(number, d_model):.3f}")
+in_use = describe(sets)
+if layer == 1:
+    assert in_use["W_out of layer 1"] < 0.75 * in_use["random"]
+    assert in_use["W_E, 512 words"] < in_use["W_E, 512 words, minus the mean"] < 0.5 * in_use["random"]
+
+# %% [markdown]
+# Less evenly. Random directions use 102 of the 128 dimensions, the neurons' outputs 63. The words use 24, and 40 when
+# their common mean is subtracted; that is why each set is shown with and without it. A feature that shares a crowded
+# direction also gets less of a dimension: 0.12 and 0.07 in the middle, where random vectors get 0.20. The coherence
+# near 1 tells least: it takes no more than one pair of near copies.
+#
+# Does that prove superposition? No. These are the directions of *neurons* and *words*; the features are what you don't
+# have yet. Nor does it say anything about large models, whose text is not made from templates. How to get at features
+# is the subject of the next chapter.
+#
+# With a connection to a model hub you can put the same questions to gpt2-small, at 3,072 directions in 768 dimensions.
+# Its null: no pair much above 0.2, some 615 dimensions in use, and a dimensionality near 0.2 for all.
+
+# %%
 gpt2 = models.from_hub("gpt2")
 if gpt2 is not None:
+    W_out = gpt2.transformer.h[6].mlp.c_proj.weight.detach()  # neurons d_model
+    W_E = gpt2.transformer.wte.weight.detach()  # tokens d_model
     torch.manual_seed(0)
-    sets = {"random": torch.randn(3072, 768)}
-    sets["W_out of layer 6"] = gpt2.transformer.h[6].mlp.c_proj.weight.detach()  # neurons d_model
-    sets["W_E, 3,072 tokens"] = gpt2.transformer.wte.weight.detach()[torch.randperm(50257)[:3072]]  # tokens d_model
-    print(f"The Welch bound for 3,072 directions in 768 dimensions is {toy.welch(3072, 768):.3f}")
-    for name, rows in sets.items():
-        for what, vectors in ((name, rows), (f"{name}, mean taken off", rows - rows.mean(dim=0))):
-            unit = torch.nn.functional.normalize(vectors, dim=1)
-            in_use = len(unit) ** 2 / (unit @ unit.T).pow(2).sum()  # dimensions, were they used evenly
-            share = toy.dimensionality(vectors.T).quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
-            print(
-                f"{what}: coherence {toy.coherence(vectors.T):.2f}, dimensions in use {in_use:.0f}, "
-                f"dimensionality {share[1]:.2f} (90% between {share[0]:.2f} and {share[2]:.2f})"
-            )
+    describe({"random": torch.randn(3072, 768), "W_out of layer 6": W_out, "W_E": W_E[torch.randperm(50257)[:3072]]})

@@ -49,7 +49,8 @@ def weighted_loss(
 ) -> Float[Tensor, ""]:
     """Importance-weighted squared error I (x − x̂)²: mean over batch and features, sum over instances.
 
-    Nothing else is divided by, neither importances nor instances (Elhage et al. 2022, "Demonstrating Superposition").
+    There is no other division, neither by the importances nor by the instances. The weighting is that of Elhage et al.
+    2022, "Demonstrating Superposition"; the mean is this course's.
 
     >>> x = torch.tensor([[[1.0, 2.0]]])  # one instance, one row, two features
     >>> weighted_loss(x, torch.zeros(1, 1, 2), importance=torch.tensor([[1.0, 0.5]]))

@@ -11,7 +11,7 @@ toy = reference("superposition")  # exercises of other sections, solved; `train`
 
 
 def linear_optimum_loss(n: int, m: int, importance: Float[Tensor, "n"], p: float) -> float:
-    """Loss of the best linear model with a bias: n features, m hidden dimensions (any m ≥ 0, also m ≥ n).
+    """Loss of the best linear model with a bias: n features, m hidden dimensions (any m ≥ 0, even m ≥ n).
 
     The features are independent, on with probability p and then uniform on [0, 1]. Their importances
     come in any order. The loss is the importance-weighted squared error, averaged over all n features.
@@ -29,7 +29,8 @@ def linear_optimum_loss(n: int, m: int, importance: Float[Tensor, "n"], p: float
 def gram(W: Float[Tensor, "hidden feats"]) -> Float[Tensor, "feats feats"]:
     """Interference: entry (i, j) is the shadow of W_j on the direction of W_i (Elhage et al. 2022).
 
-    0 on the diagonal and in the row of a feature with no weight. Gradients flow back to W.
+    0 on the diagonal and in the row of a feature with no weight. Gradients flow back to W, and a dropped feature (a
+    column of zeros) leaves those of the other columns as they would be without it.
 
     >>> gram(torch.tensor([[2.0, -1.0]]))  # back to back, one twice as long
     tensor([[ 0., -1.],
@@ -45,7 +46,8 @@ def gram(W: Float[Tensor, "hidden feats"]) -> Float[Tensor, "feats feats"]:
 def dimensionality(W: Float[Tensor, "hidden feats"]) -> Float[Tensor, "feats"]:
     """Fraction of a hidden dimension that each feature gets; 0 for a feature with no weight.
 
-    Gradients flow back to W. Source: Elhage et al. 2022, "The geometry of superposition".
+    Gradients flow back to W, and a dropped feature (a column of zeros) leaves those of the other columns as they would
+    be without it. Source: Elhage et al. 2022, "The Geometry of Superposition".
 
     >>> dimensionality(torch.tensor([[1.0, -1.0]]))  # an antipodal pair
     tensor([0.5000, 0.5000])

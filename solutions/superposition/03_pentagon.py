@@ -87,7 +87,7 @@ def is_pentagon(W: Float[Tensor, "2 5"], tol: float = 0.1) -> bool:
 def dimensions_per_feature(
     W: Float[Tensor, "inst hidden feats"], p: Float[Tensor, "inst"]
 ) -> tuple[Float[Tensor, "inst"], Float[Tensor, "inst"]]:
-    """x = 1/p = 1/(1 − S) and y = m/‖W‖_F² of each instance (Elhage et al. 2022, "The geometry of superposition").
+    """x = 1/p = 1/(1 − S) and y = m/‖W‖_F² of each instance (Elhage et al. 2022, "The Geometry of Superposition").
 
     m is the number of hidden dimensions, p the probability that a feature of the instance is on.
 

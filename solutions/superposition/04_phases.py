@@ -1,5 +1,5 @@
 # Generated from chapters/superposition/04_phases.py by `saelab build`: edit that file, not this one.
-"""Phases: who gets the dimension, and who shares it: the exercises of this section, solved."""
+"""Phases: which feature gets the dimension, and which ones share it: the exercises of this section, solved."""
 
 import torch
 from jaxtyping import Float
@@ -28,7 +28,7 @@ def phase(importance: float, p: float) -> int:
 
     The features are on with probability p, independently, with U[0, 1] magnitudes; the first has importance 1,
     the second `importance`. 0: the second is dropped, 1: the first is dropped, 2: both are stored back to back.
-    See Elhage et al. 2022, "Superposition as a phase change".
+    See Elhage et al. 2022, "Superposition as a Phase Change".
 
     >>> phase(0.5, 0.1), phase(0.5, 0.9), phase(2.0, 0.9)
     (2, 0, 1)
@@ -50,7 +50,7 @@ def observed_phase(
     """What trained models with hidden = 1 and feats = 2 did, numbered as in `phase`.
 
     An instance is one start. The one with the lowest weighted loss on its batch x (mean over batch and features,
-    reconstruction ReLU(WᵀWx + b)) speaks for all. Of its weights w = W[best, 0] those with |w_i| > max|w| / 2 are
+    reconstruction ReLU(WᵀWx + b)) decides for all. Of its weights w = W[best, 0] those with |w_i| > max|w| / 2 are
     stored. 2: both are stored, with opposite signs. Otherwise (same sign, or only one stored) the feature
     with the larger |w| has the dimension. 0: that is the first; 1: that is the second.
 
@@ -75,8 +75,8 @@ def generate_correlated(
 ) -> Float[Tensor, "n_inst batch feats"]:
     """Data with feats = 2·pairs features, where features 2k and 2k+1 are both on (probability p[·, k]) or both off.
 
-    p has one row an instance, or one row for all. Magnitudes are U[0, 1], one for every feature; everything is
-    drawn afresh from torch's global random numbers, for every instance and every row.
+    p has one row per instance, or one row for all. Magnitudes are U[0, 1], one for every feature; everything is
+    drawn afresh from torch's global random numbers, for every instance and every row, in the dtype of p.
 
     >>> x = generate_correlated(1, 1000, torch.tensor([[0.3, 0.8]]))
     >>> x.shape, bool(((x[..., 0] > 0) == (x[..., 1] > 0)).all())
@@ -84,7 +84,7 @@ def generate_correlated(
     """
     # BEGIN SOLUTION
     shape = (n_inst, batch, p.shape[-1], 2)
-    on = torch.rand(shape[:3], dtype=p.dtype) < p[:, None, :]  # one coin a pair
+    on = torch.rand(shape[:3], dtype=p.dtype) < p[:, None, :]  # one coin per pair
     return (torch.rand(shape, dtype=p.dtype) * on[..., None]).flatten(start_dim=2)
     # END SOLUTION
 
@@ -94,7 +94,7 @@ def generate_anticorrelated(
 ) -> Float[Tensor, "n_inst batch feats"]:
     """The same, but features 2k and 2k+1 are never on in the same row; each is still on with probability p[·, k].
 
-    Raises ValueError, with a sentence that says why, if any p is above 1/2.
+    Raises ValueError with a sentence that says why, if any p is above 1/2.
 
     >>> x = generate_anticorrelated(1, 1000, torch.tensor([[0.3, 0.5]]))
     >>> x.shape, bool((x[..., 0] * x[..., 1] == 0).all())

@@ -21,7 +21,7 @@ def sums_to(total, values, low, high, steps=50):
 
 
 def minimise(losses, parameters, steps, lr):
-    """Adam on the sum of `losses()`, one loss an instance."""
+    """Adam on the sum of `losses()`, one loss per instance."""
     optimizer = torch.optim.Adam(parameters, lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -71,10 +71,10 @@ def allocate(importance: Float[Tensor, "feats"], kurtosis: Float[Tensor, "feats"
     # BEGIN SOLUTION
     v, K = importance.double(), kurtosis.double()
 
-    def capacities(price):
-        return (((K - 1) * v / price - 2) / (K - 3)).clamp(0, 1)
+    def capacities(tau):
+        return (((K - 1) * v / tau - 2) / (K - 3)).clamp(0, 1)
 
-    everyone_full, everyone_empty = v.min(), (v * (K - 1) / 2).max()
-    price = sums_to(m, capacities, everyone_full, everyone_empty)
-    return capacities(price).to(importance.dtype)
+    all_full, all_empty = v.min(), (v * (K - 1) / 2).max()
+    tau = sums_to(m, capacities, all_full, all_empty)
+    return capacities(tau).to(importance.dtype)
     # END SOLUTION

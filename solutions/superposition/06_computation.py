@@ -31,18 +31,6 @@ class AbsModel(torch.nn.Module):
         self.W2 = torch.nn.Parameter(W2.detach().clone())
         self.b = torch.nn.Parameter(b.detach().clone())
 
-    def batch(self, batch: int, p: Float[Tensor, "inst feats"]) -> Float[Tensor, "inst batch feats"]:
-        """Samples: each entry is on with its feature's probability p, else 0, independently of all others.
-
-        Where it is on, its value is uniform in [-1, 1]. Drawn afresh at every call from torch's global random
-        numbers (`torch.rand` and friends).
-        """
-        # BEGIN SOLUTION
-        shape = (p.shape[0], batch, p.shape[1])
-        on = torch.rand(shape) < p[:, None, :]
-        return torch.where(on, 2 * torch.rand(shape, dtype=p.dtype) - 1, 0.0)
-        # END SOLUTION
-
     def forward(self, x: Float[Tensor, "inst batch feats"]) -> Float[Tensor, "inst batch feats"]:
         """y = ReLU(W2 h + b) with h = ReLU(W1 x); the hidden layer has no bias."""
         # BEGIN SOLUTION
@@ -52,7 +40,20 @@ class AbsModel(torch.nn.Module):
 
     def loss(self, x: Float[Tensor, "inst batch feats"], importance: Float[Tensor, "inst feats"]) -> Float[Tensor, ""]:
         """Importance-weighted squared error of self(x) against |x|: mean over batch and features, sum over inst."""
-        # BEGIN SOLUTION
-        error = self(x) - x.abs()
-        return (importance[:, None, :] * error**2).mean(dim=(1, 2)).sum()
-        # END SOLUTION
+        return toy.weighted_loss(x.abs(), self(x), importance)
+
+
+def features_per_neuron(W1: Float[Tensor, "hidden feats"]) -> Float[Tensor, "hidden"]:
+    """How many features share a neuron's squared weights: 1 when one has all, n when n have equal parts.
+
+    For each neuron it is (Σ_i w_i²)² / Σ_i w_i⁴ over its row of W1; 0 for a neuron that has no weights.
+
+    >>> features_per_neuron(torch.tensor([[0.0, -3.0, 0.0], [1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]))
+    tensor([1., 2., 0.])
+    """
+    # BEGIN SOLUTION
+    squares = W1.square()
+    total = squares.sum(dim=1)  # hidden
+    shares = squares / total.where(total > 0, 1.0)[:, None]  # of a neuron's squared weights; they sum to 1
+    return torch.where(total > 0, 1 / shares.square().sum(dim=1), 0.0)
+    # END SOLUTION

@@ -21,18 +21,19 @@ def sparse_samples(
 
 
 def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) -> float:
-    """Of the k largest entries a row of f_hat, the share that is on in f, where k are on."""
+    """Of the k largest entries in each row of f_hat, the share that is on in f, where k are on."""
     k = int((f[0] != 0).sum())
     return (f.gather(1, f_hat.abs().topk(k, dim=1).indices) != 0).float().mean().item()
 
 
 def omp(x: Float[Tensor, "batch hidden"], W: Float[Tensor, "hidden feats"], k: int) -> Float[Tensor, "batch feats"]:
-    """Coefficients f with W f near x and at most k entries a row, by orthogonal matching pursuit.
+    """Coefficients f with W f near x and at most k entries in each row, by orthogonal matching pursuit.
 
     k times: pick, among the columns not picked yet, the one with the largest |W_i · residual| / ‖W_i‖, then refit the
     coefficients of all picked columns to x by least squares. They belong to the columns of W as they are, not
     to unit vectors, and may be negative. A zero column is never picked. A row stops early when no column is left to
-    pick, or nothing to explain: a residual with a norm below 1e-5 ‖x‖ is rounding. Entries not picked are exactly 0.
+    pick (k may be larger than feats), or nothing is left to explain: a residual with a norm below 1e-5 ‖x‖ is rounding.
+    Entries not picked are exactly 0.
 
     (Pati, Rezaiifar and Krishnaprasad 1993, "Orthogonal matching pursuit")
 

@@ -5,13 +5,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, models, plots, reference
+from saelab import check, hint, lab, models, plots, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
 
 class Samples:
-    """Batches for `toy.train`: `batch` examples a step for each instance, out of training sets [inst, T, feats].
+    """Batches for `toy.train`: `batch` examples per step for each instance, out of training sets [inst, T, feats].
 
     A set of at most `batch` examples is shown whole at every step (its examples repeated in turn); from a larger one
     examples are drawn at random. The sets' instances follow each other in the order of the list.
@@ -36,7 +36,8 @@ def training_set(n_inst: int, T: int, p: Float[Tensor, "#inst feats"]) -> Float[
 
     Feature i of instance k is on with probability p[k, i] (p[0, i] if p has one row), with a magnitude from U[0, 1] of
     its own. An example with no feature on is drawn again as a whole, until every example has at least one.
-    Then each example is divided by its Euclidean length. Random numbers come from torch's global generator.
+    Then each example is divided by its Euclidean length. Random numbers come from torch's global generator, afresh at
+    every call.
 
     >>> training_set(1, 2, torch.tensor([[0.0, 1.0, 0.0]])).round(decimals=3)  # a single feature, always on
     tensor([[[0., 1., 0.],
@@ -79,7 +80,8 @@ def memorisation(
     """How much of a hidden dimension each feature gets, and how much each example does, in every instance by itself.
 
     The first is the dimensionality of the columns of W, the second that of the hidden vectors h_t = W x_t among each
-    other; 0 for a zero vector. The instances share nothing. Henighan et al. 2023 define the second.
+    other; 0 for a zero vector. An example that is in X several times counts each time. The instances share nothing.
+    Henighan et al. 2023 define the second.
 
     >>> W = torch.tensor([[[1.0, -1.0]]])  # an antipodal pair of features in one dimension,
     >>> memorisation(W, torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]]))  # three examples in the same one

@@ -1,4 +1,4 @@
-"""Who gets how much of a dimension?"""
+"""How much of a dimension does each feature get?"""
 
 import torch
 from torch.testing import assert_close
@@ -17,36 +17,37 @@ def mixed(rng):
 
 
 def test_all_capacity_is_handed_out_and_no_more(allocate, rng):
-    """the sum, *after* every bound has been applied; also where m = feats, and for a single feature."""
+    """Take the sum *after* every bound has been applied, also where m = feats, and for a single feature."""
     for v, K, m in [(*market(rng, 9), 4), (*market(rng, 4), 4), (*market(rng, 1), 1), (*mixed(rng), 3)]:
         total = allocate(v.double(), K.double(), m).sum().item()
         assert abs(total - m) < 1.5e-4 * len(v), f"The capacities must sum to m = {m}, and they sum to {total:.4f}."
 
 
-def test_nobody_gets_more_than_one_dimension_or_less_than_none(allocate, rng):
-    """the two bounds: the first feature here is a giant, full at 1, the last a dwarf, dropped at 0."""
+def test_no_feature_gets_more_than_one_dimension_or_less_than_none(allocate, rng):
+    """Apply both bounds: the first feature here is a giant, full at 1, the last a dwarf, dropped at 0."""
     C = allocate(*mixed(rng), 3)
     assert abs(C[0] - 1) + abs(C[-1]) < 3e-4, f"The first should get 1, the last 0, not {C[0]:.4f} and {C[-1]:.4f}."
     assert C.min() > -1.5e-4 and C.max() < 1.00015, f"All C lie in [0, 1]; yours in [{C.min():.4f}, {C.max():.4f}]."
 
 
 def test_equals_share_equally(allocate, rng):
-    """features of one importance and one kurtosis, some with dwarfs beside them: what do those do to your search?"""
+    """Features of one importance and one kurtosis share evenly. What do the dwarfs beside them do to your search?"""
     for dwarfs, light, n, heavy in [(0, 6, rng.integer(2, 9), 9), (4, 9, 4, 9), (1, 5, 6, 60), (20, 4, 6, 20)]:
         v, K = [0.001] * dwarfs + [1.0] * n, [light] * dwarfs + [heavy] * n
         v, K, C = torch.tensor([v, K, [0] * dwarfs + [1 / n] * n])
         assert_close(allocate(rng.uniform(1, low=0.5, high=2) * v, K, 1), C, **SLACK)
 
 
-def test_those_who_share_earn_the_same_on_the_next_bit(allocate, rng):
-    """the return on the next bit of capacity, -l'(C): who earns more should be given more."""
+def test_features_that_share_gain_the_same_from_a_little_more(allocate, rng):
+    """Compare the returns -l'(C) on a little more capacity: a feature that gains more should be given more."""
     v, K = mixed(rng)
     earned = 2 * (v * (K - 1) / (2 + (K - 3) * allocate(v, K, 3)))[1:5] ** 2
     assert earned.max() < 1.01 * earned.min(), f"Marginal returns -l'(C) of the middle four should be equal: {earned}."
 
 
 def test_shares_are_exact_whatever_the_price(allocate, rng):
-    """accuracy, to 1e-4 in each share, at large and small prices and with kurtosis near 3."""
+    """Each share is accurate to 1e-4, at large and small prices and with kurtosis near 3. When does your search
+    stop?"""
     for low, high, price in [(3.05, 3.2, 1.0), (4.0, 30.0, 4e4), (4.0, 30.0, 4e-4)]:
         C, K = 0.3 + 0.4 * rng.uniform(8).double(), rng.uniform(8, low=low, high=high).double()
         C += 0.5 - C.mean()
@@ -56,7 +57,7 @@ def test_shares_are_exact_whatever_the_price(allocate, rng):
 
 
 def test_two_features_split_one_dimension_only_if_tails_are_heavy(allocate, rng):
-    """whether the weaker one's first bit is worth more than the stronger one's last; if so, set both returns equal."""
+    """Is the weaker one's first bit of room worth more than the stronger one's last? If so, both returns are equal."""
     for low, high in [(2.0, 8.0), (30.0, 60.0), (-2.0, -0.5)]:
         b, ratio, gap = (torch.tensor([0.3, 2.5, low]) + torch.tensor([2.7, 1.5, high - low]) * rng.uniform(3)).tolist()
         K, a = 1 + 2 * ratio + gap, ratio * b
@@ -65,7 +66,7 @@ def test_two_features_split_one_dimension_only_if_tails_are_heavy(allocate, rng)
 
 
 def test_neither_the_unit_of_importance_nor_the_order_of_features_matters(allocate, rng):
-    """a factor on all importances moves the price only; and who sorts must put the answers back in place."""
+    """A factor on all importances moves the price only. If you sort, put the answers back in their places."""
     (v, K), order = market(rng, 7), rng.permutation(7)
     for scale in (0.02, 50.0):
         before, after = allocate(v, K, 3)[order], allocate(scale * v[order], K[order], 3)
@@ -74,7 +75,7 @@ def test_neither_the_unit_of_importance_nor_the_order_of_features_matters(alloca
 
 
 def test_agrees_with_the_reference_on_random_features(allocate, reference, rng):
-    """all of the above."""
+    """Here is all of the above on random features."""
     for feats, m in [(3, 2), (8, 3), (20, 5)]:
         v, K = market(rng, feats)
         assert_close(allocate(v, K, m), reference(v, K, m), **SLACK)

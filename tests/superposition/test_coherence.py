@@ -13,44 +13,44 @@ def regular(n):
 
 
 def test_orthogonal_features_have_coherence_zero(coherence, rng):
-    """which pairs you compare: different columns, no feature with itself, no rows."""
+    """Which pairs do you compare? Two different columns: no feature with itself, and no rows."""
     assert_close(coherence(rng.rotation(6)[:, :4]), 0.0, **CLOSE)
 
 
 def test_an_antipodal_pair_overlaps_completely(coherence, rng):
-    """what a cosine of −1 says about two features on one line."""
+    """Two features back to back lie on one line. What does a cosine of −1 say about their overlap?"""
     v = rng.normal(3, 1)
     assert_close(coherence(torch.cat([v, -v], dim=1)), 1.0, **CLOSE)
 
 
 def test_one_pair_of_near_twins_is_enough(coherence, rng):
-    """how one number is made of all pairs; the second and the fifth feature are the twins here."""
+    """How do you make one number of all pairs? The second and the fifth feature are the twins here."""
     Q, c = rng.rotation(7), float(rng.uniform(1, low=0.5, high=0.9))
     twin = c * Q[:, 1:2] + (1 - c**2) ** 0.5 * Q[:, 6:]
     assert_close(coherence(torch.cat([Q[:, :4], twin, Q[:, 4:6]], dim=1)), c, **CLOSE)
 
 
 def test_the_pentagon_stays_above_the_bound_for_five_in_a_plane(coherence, welch):
-    """cosines as they are, not squared (lines 36° apart), and the bound with n = 5, m = 2."""
+    """Take cosines as they are, not squared (the lines are 36° apart), and the bound with n = 5, m = 2."""
     assert_close(coherence(regular(5)), 0.80902, **CLOSE)
     assert_close(welch(5, 2), 0.61237, **CLOSE)
 
 
 def test_lengths_do_not_matter(coherence, rng):
-    """what you divide by, and along which axis: a feature is a column."""
+    """What do you divide by, and along which axis? A feature is a column."""
     lengths = rng.uniform(3, low=0.05, high=20.0)
     assert_close(coherence(regular(3) * lengths), 0.5, **CLOSE)
 
 
 def test_a_short_feature_is_still_a_feature(coherence, rng):
-    """what you do with small lengths: only a length of exactly zero means that a feature is dropped."""
+    """What do you do with small lengths? Only a length of exactly zero means that a feature is dropped."""
     length = float(rng.uniform(1, low=0.012, high=0.02))
     assert_close(coherence(torch.tensor([[1.0, length, 0.0], [0.0, length, 1.0]])), 0.5**0.5, **CLOSE)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_zeros_negative_entries_and_sums_of_zero_drop_no_feature(coherence, rng, sign):
-    """how you find the dropped features: *all* entries of a dropped one are zero, not some, and not just their sum."""
+    """How do you find dropped features? *All* entries of a dropped one are zero, not some, and not just their sum."""
     some_zeros = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     sums_zero = torch.tensor([[1.0, 2.0, 0.0], [-1.0, -1.0, 3.0], [0.0, -1.0, -3.0]])
     for shift in range(3):
@@ -60,7 +60,7 @@ def test_zeros_negative_entries_and_sums_of_zero_drop_no_feature(coherence, rng,
 
 
 def test_dropped_features_are_left_out(coherence, rng):
-    """what a column of zeros does to your division, and how many ones the diagonal then holds."""
+    """What does a column of zeros do to your division, and how many ones does the diagonal then hold?"""
     Q, c = rng.rotation(6), float(rng.uniform(1, low=0.5, high=0.9))
     twin = c * Q[:, :1] + (1 - c**2) ** 0.5 * Q[:, 5:]
     for dropped in (1, 2, 3):
@@ -69,27 +69,27 @@ def test_dropped_features_are_left_out(coherence, rng):
 
 
 def test_without_a_second_feature_nothing_overlaps(coherence, rng):
-    """fewer than two columns that are not zero: one of three, a single one, none."""
+    """Here fewer than two columns are not zero: one of three, a single one, none. Then nothing overlaps."""
     for W in (torch.cat([torch.zeros(5, 2), rng.normal(5, 1)], dim=1), rng.normal(4, 1), torch.zeros(2, 3)):
         assert_close(coherence(W), 0.0, **CLOSE)
 
 
 def test_up_to_m_features_can_be_orthogonal(welch, rng):
-    """what the formula does for n ≤ m, and for n = 1."""
+    """What does the formula do for n ≤ m, and for n = 1?"""
     m = rng.integer(3, 50)
     for n in (1, m - 1, m):
         assert_close(welch(n, m), 0.0, **CLOSE)
 
 
 def test_one_feature_too_many_overlaps_by_one_over_m(coherence, welch, rng):
-    """n = m + 1, where the simplex meets the bound; what stands under the root?"""
+    """At n = m + 1 the simplex meets the bound. What stands under the root?"""
     m = rng.integer(2, 9)
     assert_close(welch(m + 1, m), 1 / m, **CLOSE)
     assert_close(coherence(torch.linalg.eigh(torch.eye(m + 1) - 1 / (m + 1)).eigenvectors[:, 1:].T), 1 / m, **CLOSE)
 
 
 def test_agrees_with_the_reference_on_random_numbers(coherence, welch, reference, rng):
-    """all of the above, and other sizes: more rows than columns, equally many, billions of features."""
+    """Here is all of the above at other sizes: more rows than columns, equally many, billions of features."""
     for hidden, feats in [(1, 3), (5, 20), (20, 7), (4, 4), (3, 2)]:
         W = rng.normal(hidden, feats)
         assert_close(coherence(W), reference(W), **CLOSE)

@@ -13,27 +13,27 @@ def numbers(rng):
     return rng.uniform(2, low=0.5, high=1.5)
 
 
-def test_of_an_antipodal_pair_the_relu_silences_the_wrong_one(forward, rng):
-    """The ReLU at the end: the partner of the feature that is on would come out negative, and is cut to 0."""
+def test_of_an_antipodal_pair_the_relu_cuts_the_wrong_one_off(forward, rng):
+    """Is there a ReLU at the end? The partner of the feature that is on would come out negative, and is cut to 0."""
     w, a = numbers(rng)
     x, W = torch.tensor([[[a, 0]]]), torch.tensor([[[w, -w]]])
     assert_close(forward(x, W, torch.zeros(1, 2)), torch.tensor([[[w * w * a, 0]]]))
 
 
 def test_a_hidden_number_may_be_negative(forward, rng):
-    """What happens to Wx before it is read out: nothing. The ReLU stands at the end only."""
+    """What happens to Wx before it is read out? Nothing: the ReLU stands at the end only."""
     w, a = numbers(rng)
     assert_close(forward(a.view(1, 1, 1), -w.view(1, 1, 1), torch.zeros(1, 1)), (w * w * a).view(1, 1, 1))
 
 
 def test_where_W_is_zero_the_bias_comes_out(forward, rng):
-    """Where b enters: after the readout, so that it speaks even when all hidden numbers are 0."""
+    """Where does b enter? After the readout, so that it comes out even when all hidden numbers are 0."""
     b = rng.uniform(1, 4, low=0.1)
     assert_close(forward(rng.normal(1, 3, 4), torch.zeros(1, 2, 4), b), b[:, None].repeat(1, 3, 1))
 
 
 def test_a_negative_bias_makes_no_output_negative(forward, rng):
-    """The order of bias and ReLU: the bias decides what the ReLU cuts."""
+    """In which order do bias and ReLU come? The bias decides what the ReLU cuts."""
     out = forward(rng.normal(1, 3, 4), torch.zeros(1, 2, 4), -rng.uniform(1, 4, low=0.1))
     assert_close(out, torch.zeros(1, 3, 4))
 
@@ -45,33 +45,33 @@ def test_without_bias_twice_the_weights_give_four_times_the_output(forward, rng)
 
 
 def test_a_feature_without_weights_gets_nothing_even_where_W_is_square(forward, rng):
-    """Which axis of W is summed when: W_i is a column. If it is zero, feature i is neither stored nor read."""
+    """Which axis of W is summed when? W_i is a column. If it is zero, feature i is neither stored nor read."""
     w, a = numbers(rng)
     x, W = torch.tensor([[[a, a]]]), torch.tensor([[[0, w], [0, 0]]])
     assert_close(forward(x, W, torch.zeros(1, 2)), torch.tensor([[[0, w * w * a]]]))
 
 
 def test_each_instance_uses_its_own_weights(forward, rng):
-    """The instance axis of W: instance k answers as if it were alone."""
+    """Keep the instance axis of W: instance k answers as if it were alone."""
     x, W, b = rng.normal(3, 4, 5), rng.normal(3, 2, 5), torch.zeros(3, 5)
     alone = [forward(x[k : k + 1], W[k : k + 1], b[k : k + 1]) for k in range(3)]
     assert_close(forward(x, W, b), torch.cat(alone), **CLOSE)
 
 
 def test_each_instance_uses_its_own_bias_in_all_of_its_rows(forward, rng):
-    """How b [inst, feats] meets the output [inst, batch, feats]: it lacks the middle axis, not the first."""
+    """How does b [inst, feats] meet the output [inst, batch, feats]? It lacks the middle axis, not the first."""
     b = rng.uniform(3, 4, low=0.1)
     assert_close(forward(rng.normal(3, 3, 4), torch.zeros(3, 2, 4), b), b[:, None].repeat(1, 3, 1))
 
 
 def test_W_learns_from_both_of_its_uses(forward, rng):
-    """The path of the gradient: W works on the way in and on the way out, and learns from both."""
+    """Follow the gradient: W works on the way in and on the way out, and learns from both."""
     x, w = -rng.uniform(1, 1, 1, low=0.5, high=1.5), rng.uniform(1, 1, 1, low=0.5, high=1.5)
     assert_close(gradients(forward, x, w, torch.full((1, 1), 4.0)), (w**2, 2 * w * x, torch.ones(1, 1)), **CLOSE)
 
 
 def test_agrees_with_the_reference_on_random_weights(forward, reference, rng):
-    """Every axis at once, on numbers of both signs."""
+    """Here every axis is compared at once, on numbers of both signs."""
     for inst, batch, feats, hidden in [(1, 1, 1, 1), (3, 4, 5, 2), (2, 1, 6, 6), (4, 4, 4, 4), (2, 7, 3, 5)]:
         x, W, b = rng.normal(inst, batch, feats), rng.normal(inst, hidden, feats), rng.normal(inst, feats)
         assert_close(forward(x, W, b), reference(x, W, b), **CLOSE)

@@ -12,8 +12,25 @@ def likeness(z):
     return float((power / power[0])[1:].abs().nan_to_num(1.0).max())  # 0/0: all the same, so as alike as can be
 
 
+@pytest.mark.parametrize("along", LINES)
+def test_whether_an_entry_is_on_says_nothing_about_other(generate_batch, along):
+    """Look at the shape of the random numbers that you compare with p: every entry needs one of its own."""
+    n_inst, batch, shape = LINES[along]
+    found = likeness(generate_batch(n_inst, batch, torch.full(shape, 0.5)) != 0)
+    assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
+
+
+@pytest.mark.parametrize("along", LINES)
+def test_how_large_an_entry_is_says_nothing_about_other(generate_batch, along):
+    """Look at the shape of the random magnitudes: every entry needs one of its own."""
+    n_inst, batch, shape = LINES[along]
+    found = likeness(generate_batch(n_inst, batch, torch.ones(shape)))
+    assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
+
+
 def test_each_feature_is_on_as_often_as_its_p_says(generate_batch, rng):
-    """The comparison that switches a feature on: is it true with probability p, or with 1 − p?"""
+    """Which way does the comparison that switches a feature on go? It must be true with probability p, not 1 − p or
+    p/2."""
     p = (torch.linspace(0.05, 0.35, 5) + rng.uniform(5, high=0.02))[rng.permutation(5)]
     often = (generate_batch(1, 2000, p[None]) != 0).float().mean(dim=(0, 1))
     off = ((often - p).abs() / (p * (1 - p) / 2000).sqrt()).max()
@@ -22,30 +39,15 @@ def test_each_feature_is_on_as_often_as_its_p_says(generate_batch, rng):
 
 @pytest.mark.parametrize("rows_of_p", [6, 1])
 def test_an_instance_goes_by_its_own_row_of_p_or_by_the_only_one(generate_batch, rng, rows_of_p):
-    """How p [inst, feats] meets the batch [inst, batch, feats]: its rows belong to instances, and one may serve all."""
+    """How does p [inst, feats] meet the batch [inst, batch, feats]? Its rows belong to instances, and one may serve
+    all."""
     p = torch.eye(6)[rng.permutation(6)][:rows_of_p]
     off = (generate_batch(6, 400, p) == 0).sum(dim=1) - 400 * (1 - p)  # more often than it should be: < 0 where p = 0
     assert off.min() == 0 and off.sum() <= 2, f"Expected p = 0 off, p = 1 on; {off.abs().sum():.0f} of 14400 were not."
 
 
-@pytest.mark.parametrize("along", LINES)
-def test_whether_an_entry_is_on_says_nothing_about_other(generate_batch, along):
-    """The shape of the random numbers that you compare with p: every entry needs one of its own."""
-    n_inst, batch, shape = LINES[along]
-    found = likeness(generate_batch(n_inst, batch, torch.full(shape, 0.5)) != 0)
-    assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
-
-
-@pytest.mark.parametrize("along", LINES)
-def test_how_large_an_entry_is_says_nothing_about_other(generate_batch, along):
-    """The shape of the random magnitudes: every entry needs one of its own."""
-    n_inst, batch, shape = LINES[along]
-    found = likeness(generate_batch(n_inst, batch, torch.ones(shape)))
-    assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
-
-
 def test_the_number_of_features_on_varies_from_row_to_row(generate_batch, rng):
-    """How a row gets its features: each by a coin of its own, so that some rows have many and some none."""
+    """Each feature has a coin of its own in every row, so some rows have many features on and some have none."""
     p = rng.uniform(1, 6, low=0.3, high=0.7)
     coin = p * (1 - p)
     variance, error = coin.sum(), ((2 * coin.sum() ** 2 + (coin * (1 - 6 * coin)).sum()) / 2000).sqrt()
@@ -55,7 +57,7 @@ def test_the_number_of_features_on_varies_from_row_to_row(generate_batch, rng):
 
 @pytest.mark.parametrize("features", ["rare", "always_on"])
 def test_magnitudes_are_spread_evenly_between_zero_and_one(generate_batch, rng, features):
-    """The magnitudes of what is on: U[0, 1], whatever p is and whatever number was compared with it."""
+    """What is on has a magnitude from U[0, 1], whatever p is and whatever number was compared with it."""
     x = generate_batch(1, 3000, rng.uniform(1, 5, low=0.1, high=0.3) if features == "rare" else torch.ones(1, 5))
     mean, square, error = x[x != 0].mean(), x[x != 0].square().mean(), 7 / (x != 0).sum() ** 0.5
     good = abs(mean - 1 / 2) < error / 12**0.5 and abs(square - 1 / 3) < error * (4 / 45) ** 0.5
@@ -63,18 +65,25 @@ def test_magnitudes_are_spread_evenly_between_zero_and_one(generate_batch, rng, 
 
 
 def test_no_entry_lies_outside_zero_and_one(generate_batch, rng):
-    """The distribution of the magnitudes: U[0, 1] has neither negative numbers nor numbers over one."""
+    """Magnitudes come from U[0, 1], which has neither negative numbers nor numbers above one."""
     x = generate_batch(2, 100, rng.uniform(2, 7, low=0.5))
     assert x.min() >= 0 and x.max() <= 1, f"Expected entries from 0 to 1, got them from {x.min():.2f} to {x.max():.2f}."
 
 
 def test_every_call_draws_a_new_batch(generate_batch):
-    """Where the randomness comes from: with a seed set inside, the model would see one batch for ever."""
+    """Where does the randomness come from? With a seed set inside, the model would see one batch for ever."""
     same = torch.equal(*(generate_batch(2, 20, torch.full((2, 5), 0.5)) for _ in range(2)))
     assert not same, "Expected two calls to differ; both gave the same numbers."
 
 
 def test_magnitudes_are_not_the_coins_of_other_entries(generate_batch):
-    """The numbers you use as magnitudes: have they been compared with p before, for this entry or for another?"""
+    """Have the numbers that you use as magnitudes been compared with p before, for this entry or for another?"""
     found = max(likeness(generate_batch(3 * i, b, torch.full((1, s[1]), 0.5))) for i, b, s in LINES.values())
     assert found < 0.25, f"Expected entries to be uncorrelated (at most .25), got {found:.2f}."
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_a_batch_is_as_precise_as_p(generate_batch, rng, dtype):
+    """Results keep the dtype of what they are given. What dtype does `torch.rand` have unless you ask for another?"""
+    got = generate_batch(2, 5, rng.uniform(2, 3, low=0.2).to(dtype)).dtype
+    assert got == dtype, f"Expected a batch in {dtype}, like p, got {got}."

@@ -75,9 +75,39 @@ def test_anticorrelated_partners_rest_together_but_never_meet(generate_anticorre
 @pytest.mark.parametrize("excess", [0.0, 0.01, 0.3])
 def test_two_features_can_exclude_each_other_up_to_one_half(generate_anticorrelated, excess):
     """At p = 1/2 always one of the two is on. Above, raise a ValueError that says why it can't be."""
-    p, said = torch.tensor([[0.3, 0.4], [0.3, 0.5 + excess]]), False
+    p, said = torch.tensor([[0.3, 0.4], [0.3, 0.5 + excess]]), None
     try:
         generate_anticorrelated(2, 0 if excess else 1, p)  # no rows where none can be made
-    except ValueError:
-        said = True
-    assert said == (excess > 0), f"expected {'a' if excess else 'no'} ValueError for a p of {0.5 + excess}"
+    except ValueError as error:
+        said = str(error)
+    assert (said is not None) == (excess > 0), (
+        f"expected {'a' if excess else 'no'} ValueError for a p of {0.5 + excess}"
+    )
+
+
+def test_the_error_says_why_in_a_sentence(generate_anticorrelated):
+    """`raise ValueError("…")`: a caller with p = 0.7 should read there what is wrong with it."""
+    said = "nothing was raised"
+    try:
+        generate_anticorrelated(1, 0, torch.tensor([[0.7]]))
+    except ValueError as error:
+        said = str(error)
+    assert len(said.split()) > 3, f"expected a ValueError with a sentence that says why, got one that says {said!r}"
+
+
+@BOTH
+def test_data_are_as_precise_as_p(generate_correlated, generate_anticorrelated, rng, kind):
+    """Results keep the dtype of what they are given. What dtype does `torch.rand` have unless you ask for another?"""
+    fn = generate_correlated if kind == "correlated" else generate_anticorrelated
+    for dtype in (torch.float32, torch.float64):
+        got = fn(2, 3, rng.uniform(2, 3, high=0.5).to(dtype)).dtype
+        assert got == dtype, f"{kind}: expected data in {dtype}, like p, got {got}"
+
+
+@BOTH
+def test_there_are_two_features_for_every_pair(generate_correlated, generate_anticorrelated, rng, kind):
+    """How does the last axis get its length? It is twice the number of pairs, one pair or many."""
+    fn = generate_correlated if kind == "correlated" else generate_anticorrelated
+    for n_inst, batch, pairs in [(1, 1, 1), (3, 4, 1), (1, 5, 8)]:
+        shape, got = (n_inst, batch, 2 * pairs), tuple(fn(n_inst, batch, torch.full((1, pairs), 0.5)).shape)
+        assert got == shape, f"{kind}: expected shape {shape}, got {got}"

@@ -72,6 +72,14 @@ def test_gradients_reach_the_one_who_looks_and_the_one_who_is_seen(gram, rng):
     assert_close(gradients(gram, W, weights=only)[0], torch.stack([towards, direction], dim=1), **CLOSE)
 
 
+def test_a_dropped_feature_takes_no_gradient_from_the_others(gram, rng):
+    "0/0 is NaN, and `where` or `nan_to_num` afterwards hides the value only: guard *before* you divide."
+    W, weights = normalize(rng.normal(3, 5), dim=0) * rng.uniform(5, low=0.5, high=2.0), rng.normal(6, 6)
+    alone = gradients(gram, W, weights=weights[:5, :5])[0]
+    beside = gradients(gram, pad(W, (0, 1)), weights=weights)[0]  # the last one is dropped
+    assert_close(beside[:, :5], alone, **CLOSE)
+
+
 def test_agrees_with_the_reference_on_random_weights(gram, reference, rng):
     "All at once, from one feature to more features than dimensions: compare one entry with the equation."
     for hidden, feats in [(1, 1), (1, 4), (2, 5), (6, 6), (5, 20), (9, 4)]:

@@ -54,7 +54,7 @@ def test_with_as_many_dimensions_as_features_nothing_is_lost(linear_optimum_loss
         assert_close(linear_optimum_loss(n, m, rising(rng, n), 0.5), 0.0, **CLOSE)
 
 
-def test_a_feature_nobody_cares_about_only_widens_the_mean(linear_optimum_loss, rng):
+def test_a_feature_without_importance_only_widens_the_mean(linear_optimum_loss, rng):
     "A feature of importance 0 adds no error, but it counts as a feature: the mean runs over all n of them."
     importance, p = rising(rng, 5), rng.uniform(1, low=0.2).item()
     more = torch.cat([torch.zeros(1), importance])

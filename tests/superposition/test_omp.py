@@ -1,4 +1,4 @@
-"""Can a reader who uses sparsity see superposed features?"""
+"""Can a reader that uses sparsity find superposed features?"""
 
 import torch
 from torch.testing import assert_close
@@ -21,7 +21,7 @@ def clear_case(rng, reference, hidden, feats, k):
 
 
 def test_orthogonal_columns_are_picked_by_size_row_by_row(omp, rng):
-    "What is compared in a pick, whichever its sign, how many picks there are, and whether every row makes its own."
+    "A pick takes the largest match, whichever its sign. How many picks are there, and does every row make its own?"
     W, ranks = rng.rotation(6).double(), torch.stack([rng.permutation(6) for _ in range(4)])
     f = (ranks + rng.uniform(4, 6, low=1, high=1.5)) / 8 * rng.normal(4, 6).sign().double()
     for k in (1, 3, 5):
@@ -45,7 +45,7 @@ def test_a_later_pick_corrects_the_earlier_ones(omp, rng):
 
 
 def test_what_is_explained_needs_no_more_columns(omp, rng):
-    "When a row should stop: its residual is zero up to rounding, and k is not reached yet."
+    "A row stops when its residual is zero up to rounding, although k is not reached yet."
     W = rng.rotation(3) @ torch.cat([torch.full((3, 1), 3**-0.5), torch.eye(3)], dim=1)
     f = torch.tensor([[0.0, 0.5, 0.0, 0.0], [0.0, 0.0, -0.9, 0.3], [0.0, 0.0, 0.0, 0.0]])
     assert_close(got := omp(f @ W.T, W, 4), f, **NEAR)
@@ -53,8 +53,17 @@ def test_what_is_explained_needs_no_more_columns(omp, rng):
     assert counts == [1, 2, 0], f"three rows made of 1, 2 and 0 columns: expected as many entries, got {counts}"
 
 
+def test_a_row_stops_when_no_column_is_left(omp, rng):
+    "k may be larger than the number of columns. What does your choice return when every column is picked?"
+    Q, f = rng.rotation(5), rng.uniform(3, 2, low=0.5) * rng.normal(3, 2).sign()
+    W = Q[:, :2] @ torch.tensor([[1.0, 0.6], [0.0, 0.8]])
+    x = f @ W.T + 0.2 * Q[:, 3]  # no column explains the last part, so a residual remains
+    for k in (2, 3, 6):
+        assert_close(omp(x, W, k), f, **NEAR)
+
+
 def test_the_first_step_follows_the_match_and_shrinks_it(ista, rng):
-    "The length of a step and of the shrinkage, both in terms of the largest eigenvalue of WᵀW."
+    "The largest eigenvalue of WᵀW sets the length of a step and of the shrinkage. Which of the two lacks it?"
     singular = rng.uniform(2, low=0.5, high=1) + torch.tensor([0.0, 1.0])
     W, x, lam = rng.rotation(5)[:, :2] * singular @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]), 2 * rng.normal(9, 5), 0.7
     match = x @ W
@@ -80,7 +89,7 @@ def test_a_row_stops_when_little_is_left_compared_with_x(omp, rng):
 
 
 def test_agrees_with_the_reference_on_random_dictionaries(omp, ista, reference, rng):
-    "More columns than dimensions and fewer, one row, one pick, other numbers of steps, double precision."
+    "Here is all of it: more columns than dimensions and fewer, one row, one pick, other numbers of steps, float64."
     for dtype, *sizes in [("float", 4, 9, 3), ("double", 6, 4, 2), ("float", 3, 7, 1), ("double", 9, 20, 4)]:
         x, W = (getattr(t, dtype)() for t in clear_case(rng, reference, *sizes))
         assert_close(omp(x, W, sizes[-1]), reference(x, W, sizes[-1]), **NEAR)

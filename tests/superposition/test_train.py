@@ -29,9 +29,9 @@ def arrows(rng, turns, lengths):  # one shape [2, 5], five times: turned, small 
         yield size * (torch.stack([angle.cos(), angle.sin()]) * torch.tensor(lengths))[:, order]
 
 
-def any_run(rng, steps, inst=3):  # W, b, batches and importance in float64; about half of the data is 0
-    W, b, x = rng.normal(inst, 2, 5), rng.normal(inst, 5) / 5, rng.normal(steps, inst, 6, 5).clamp_min(0)
-    return W.double(), b.double(), x.double(), rng.uniform(inst, 5, low=0.3).double()
+def any_run(rng, steps, inst=3, hidden=2, feats=5):  # W, b, batches, importance in float64; half of the data is 0
+    W, b, x = rng.normal(inst, hidden, feats), rng.normal(inst, feats) / 5, rng.normal(steps, inst, 6, feats)
+    return W.double(), b.double(), x.clamp_min(0).double(), rng.uniform(inst, feats, low=0.3).double()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7], ids=["one step", "two steps", "seven steps"])
@@ -44,7 +44,7 @@ def test_on_an_even_slope_the_steps_add_up_to_half_a_run(train, rng, steps):
 
 
 def test_momentum_carries_on_where_the_slope_ends(train, rng):
-    "Plain Adam, one for the whole run, gradients cleared before each backward: the last two steps are memory."
+    "Use one plain Adam for the whole run and clear the gradients before each backward: the last two steps are memory."
     W, b = rng.uniform(3, 2, 4, low=0.7, high=0.9).double(), -rng.uniform(3, 4, low=0.1, high=0.2).double()
     x = rng.uniform(3, 3, 6, 4, low=0.6).double()
     x[1:] = 0.0  # and b < 0, so the ReLU is off in steps 2 and 3
@@ -55,7 +55,7 @@ def test_momentum_carries_on_where_the_slope_ends(train, rng):
 
 
 def test_nothing_moves_where_there_is_nothing_to_learn(train, rng):
-    "Features that are never on and a bias below zero leave no error: who else pulls at the weights?"
+    "Features that are never on and a bias below zero leave no error: what else pulls at the weights?"
     W, b = rng.normal(3, 2, 5), -rng.uniform(3, 5, low=0.1)
     for before, after in zip((W, b), train(W, b, torch.zeros(4, 3, 6, 5), torch.ones(3, 5), 0.1)):
         assert_close(after, before, rtol=0.0, atol=0.0)
@@ -82,7 +82,7 @@ CASES = [(0, 0.1, 1), (5, 0.1, 1), (5, 0.02, 0), (27, 0.3, 1), (27, 0.2, 0)]
 
 @pytest.mark.parametrize("off, tol, expected", CASES, ids=[f"{off}% off, tol {tol}" for off, tol, _ in CASES])
 def test_a_pentagon_is_one_in_any_turn_size_and_order_if_it_is_even_within_tol(is_pentagon, rng, off, tol, expected):
-    "Angles tell who is whose neighbour. They may be off by `tol` times 2π/5, lengths by `tol` times their mean."
+    "Neighbours are decided by angle. Angles may be off by `tol` times 2π/5, lengths by `tol` times their mean."
     for W in arrows(rng, [0, 1 + off / 100, 2, 3 - off / 200, 4], [1 - off / 200, 1 + off / 200, 1, 1, 1]):
         got = is_pentagon(W) if tol == 0.1 else is_pentagon(W.double(), tol)
         assert got == expected, f"Angles off by {off}%, lengths by half of it, tol {tol}: {expected == 1}, not {got}."
@@ -97,9 +97,9 @@ def test_a_shape_is_told_by_every_angle_and_every_length(is_pentagon, rng, name)
 
 
 def test_agrees_with_the_reference_on_whole_runs(train, reference, rng):
-    "Adam's defaults besides lr (betas, eps), the loss as given; what comes back is data, detached from the graph."
-    for steps, inst in [(3, 1), (12, 3)]:
-        W, b, x, importance = any_run(rng, steps, inst)
+    "Use Adam's defaults besides lr (betas, eps) and the loss as given; what comes back is detached from the graph."
+    for steps, *sizes in [(3, 1), (12, 3), (4, 2, 1, 3), (5, 1, 4, 2)]:
+        W, b, x, importance = any_run(rng, steps, *sizes)
         for got, expected in zip(train(W, b, x, importance, 0.03), reference(W, b, x, importance, 0.03)):
             assert_close(got, expected, rtol=0.0, atol=1e-6)
             assert not got.requires_grad, "The returned W and b should have requires_grad False; one has True."

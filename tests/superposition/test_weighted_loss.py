@@ -20,7 +20,7 @@ def test_a_perfect_reconstruction_costs_nothing(weighted_loss, rng):
 
 
 def test_one_mistake_is_shared_over_the_batch_and_the_features(weighted_loss, rng):
-    """What is averaged: both the rows of the batch and the features are, neither is summed."""
+    """What is averaged? Both the rows of the batch and the features are, neither is summed."""
     error, row, feature = rng.uniform(1, low=0.5, high=2)[0], rng.integer(0, 3), rng.integer(0, 5)
     x_hat = torch.zeros(1, 3, 5)
     x_hat[0, row, feature] = error
@@ -28,20 +28,20 @@ def test_one_mistake_is_shared_over_the_batch_and_the_features(weighted_loss, rn
 
 
 def test_twice_the_mistake_costs_four_times_as_much(weighted_loss, rng):
-    """The power of the error: it is squared, and no root is taken afterwards."""
+    """To which power is the error raised? It is squared, and no root is taken afterwards."""
     x, error, importance = (tensor.double() for tensor in case(rng, 2, 3, 4))
     once = weighted_loss(x, x + error, importance)
     assert_close(weighted_loss(x, x + 2 * error, importance), 4 * once, **CLOSE)
 
 
 def test_twice_the_importance_costs_twice_as_much(weighted_loss, rng):
-    """How importance enters: it multiplies the squared error, once, and nothing divides it out again."""
+    """How does importance enter? It multiplies the squared error, once, and nothing divides it out again."""
     x, x_hat, importance = case(rng, 2, 3, 4)
     assert_close(weighted_loss(x, x_hat, 2 * importance), 2 * weighted_loss(x, x_hat, importance), **CLOSE)
 
 
 def test_a_mistake_is_free_where_its_instance_gives_its_feature_no_importance(weighted_loss, rng):
-    """How importance [inst, feats] meets the errors [inst, batch, feats]: it lacks the batch axis, in the middle."""
+    """How does importance [inst, feats] meet the errors [inst, batch, feats]? It lacks the middle axis, the batch."""
     x, x_hat, importance = case(rng, 3, 3, 3)
     k = rng.integer(1, 3)
     row, feature = (k + 1) % 3, (k + 2) % 3
@@ -51,7 +51,7 @@ def test_a_mistake_is_free_where_its_instance_gives_its_feature_no_importance(we
 
 
 def test_instances_add_up(weighted_loss, rng):
-    """What happens to the instances: each has a loss of its own, and the losses are summed."""
+    """What happens to the instances? Each has a loss of its own, and the losses are summed."""
     x, x_hat, importance = case(rng, 3, 4, 5)
     alone = [weighted_loss(x[k : k + 1], x_hat[k : k + 1], importance[k : k + 1]) for k in range(3)]
     assert_close(weighted_loss(x, x_hat, importance), alone[0] + alone[1] + alone[2], **CLOSE)
@@ -66,14 +66,14 @@ def test_the_loss_stays_when_everything_is_there_twice(weighted_loss, rng, twice
 
 
 def test_an_instance_gets_the_gradient_it_would_get_alone(weighted_loss, rng):
-    """The gradient at x̂: 2 I (x̂ − x) over batch × features, however many other instances there are."""
+    """The gradient at x̂ is 2 I (x̂ − x) over batch × features, however many other instances there are."""
     x, x_hat, importance = case(rng, 3, 4, 5)
     expected = 2 * importance[:, None] * (x_hat - x) / 20
     assert_close(gradients(weighted_loss, x, x_hat, importance)[1], expected, **CLOSE)
 
 
 def test_agrees_with_the_reference_on_random_mistakes(weighted_loss, reference, rng):
-    """Every axis at once."""
+    """Here every axis is compared at once."""
     for shape in [(1, 1, 1), (3, 4, 5), (4, 4, 4), (2, 1, 6)]:
         for given in [case(rng, *shape), [tensor.double() for tensor in case(rng, *shape)]]:
             assert_close(weighted_loss(*given), reference(*given), **CLOSE)
