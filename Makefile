@@ -23,7 +23,7 @@ lint: .venv/course
 	$(TIMED) $(BIN)/ruff check . ; $(BIN)/ruff format --check . ; $(BIN)/mypy ; $(BIN)/lint-imports --no-cache --no-logo
 
 package: .venv/course
-	$(TIMED) $(BIN)/python -m pytest tests/package --durations=8
+	$(TIMED) $(BIN)/python -m pytest tests/package -n auto --dist loadfile --durations=8
 
 content: .venv/course
 	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest $(filter-out tests/package,$(wildcard tests/*)) --durations=8

@@ -75,10 +75,10 @@ class Thing:
         """Take what it is like now for what it should be like."""
         self.recipe = made
         if isinstance(self.value, nn.Module):
-            self.parts = [(name, part, _registers(part), _plain(part)) for name, part in _modules(self.value)]
-            self.hooks = _hooks(self.value)
-            self.weights = {name: (one, one.detach().clone()) for name, one in _tensors(self.value)}
-            self.wanted = [(one, one.requires_grad) for one, _ in self.weights.values()]
+            self.modules = _modules(self.value)
+            self.parts = [Part(name, part) for name, part in self.modules]
+            self.hooks = _hooks(self.modules)
+            self.weights = [Weight(*found) for part in self.parts for found in part.tensors()]
             self.settings = dict(_settings(self.value))
 
     def _note_run(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -94,9 +94,9 @@ class Thing:
         found = self._look(self.value)
         if found:
             self._undo(self.value)
-        for one, wanted in self.wanted:
-            one.grad = None
-            one.requires_grad_(wanted)
+        for weight in self.weights:
+            weight.one.grad = None
+            weight.one.requires_grad_(weight.wanted)
         settings = _settings(self.value)
         if settings != self.settings:
             settings.clear()
@@ -104,48 +104,94 @@ class Thing:
         return found
 
     def _look(self, module: nn.Module) -> Harm:
-        now, tensors = _hooks(module), dict(_tensors(module))
+        now = _hooks(self.modules)
         places = [place for place in {**self.hooks, **now} if self.hooks.get(place) != now.get(place)]
-        changed = [name for name, (one, copy) in self.weights.items() if not _is_still(tensors.get(name), one, copy)]
-        changed += [name for name in tensors if name not in self.weights]
-        changed += [name for name in self._swapped() if name not in changed]
-        training = any(part.training for _, part, _, _ in self.parts)
+        changed = [weight.name for weight in self.weights if not weight.is_still()]
+        changed += [name for part in self.parts for name in part.swapped() if name not in changed]
+        training = any(part.training for _, part in self.modules)
         return Harm(_as_taught(module, places), tuple(changed), training)
 
-    def _swapped(self) -> Iterator[str]:
-        """Parts and plain attributes in whose place there is something else, or nothing."""
-        for place, part, (_, _, modules), plain in self.parts:
-            now = {**part._modules, **vars(part)}
-            for name, value in {**modules, **plain}.items():
-                if now.get(name) is not value:
-                    yield f"{place}.{name}".removeprefix(".")
-            for name in now.keys() - modules.keys() - plain.keys():
-                if callable(getattr(type(part), name, None)):  # a method was put over
-                    yield f"{place}.{name}".removeprefix(".")
-
     def _undo(self, module: nn.Module) -> None:
-        for _, part, registers, plain in self.parts:
-            for register, was in zip(_registers(part, live=True), registers):
-                register.clear()
-                register.update(was)
-            for name in [n for n in vars(part) if n not in plain and callable(getattr(type(part), n, None))]:
-                del vars(part)[name]
-            vars(part).update(plain)
+        for part in self.parts:
+            part.put_back()
         module.eval()
-        now = _hooks(module)
-        for name, part in _modules(module):
+        now = _hooks(self.modules)
+        for name, one in self.modules:
             wanted, there = self.hooks.get(name, {}), now.get(name, {})
             for kind, number in there.keys() - wanted.keys():
-                del getattr(part, kind)[number]
+                del getattr(one, kind)[number]
             for kind, number in wanted.keys() - there.keys():
-                getattr(part, kind)[number] = wanted[kind, number]
+                getattr(one, kind)[number] = wanted[kind, number]
             for kind in LISTS:
-                if isinstance(getattr(part, kind, None), list):
-                    setattr(part, kind, [hook for hook in getattr(part, kind) if hook.is_permanent])
-        for one, copy in self.weights.values():
-            if one.shape != copy.shape or one.dtype != copy.dtype:
-                one.data = copy.clone()
-            one.data.copy_(copy)
+                if isinstance(getattr(one, kind, None), list):
+                    setattr(one, kind, [hook for hook in getattr(one, kind) if hook.is_permanent])
+        for weight in self.weights:
+            weight.put_back()
+
+
+class Part:
+    """A module and what is directly in it: parameters, buffers, modules, and public attributes."""
+
+    def __init__(self, place: str, module: nn.Module):
+        self.place, self.module = place, module
+        self.registers = [dict(register) for register in self._live()]
+        self.plain = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in CHANGING}
+
+    def _live(self) -> tuple[dict, dict, dict]:
+        return self.module._parameters, self.module._buffers, self.module._modules
+
+    def tensors(self) -> Iterator[tuple[str, dict, str, Tensor]]:
+        """Name, register, key and value of its parameters and buffers."""
+        for register in self._live()[:2]:
+            for key, one in register.items():
+                if one is not None:
+                    yield self._named(key), register, key, one
+
+    def swapped(self) -> Iterator[str]:
+        """Names at which there is something else now, or nothing, or a new tensor, or a function over a method."""
+        parameters, buffers, modules = self._live()
+        own = vars(self.module)
+        yield from (self._named(k) for k, v in self.registers[2].items() if modules.get(k) is not v)
+        yield from (self._named(k) for k, v in self.plain.items() if own.get(k) is not v)
+        for register, was in zip((parameters, buffers), self.registers):
+            if len(register) != len(was):
+                yield from (self._named(k) for k in register.keys() ^ was.keys())
+        yield from map(self._named, self._put_over_methods())
+
+    def put_back(self) -> None:
+        for register, was in zip(self._live(), self.registers):
+            register.clear()
+            register.update(was)
+        for name in self._put_over_methods():
+            delattr(self.module, name)
+        vars(self.module).update(self.plain)
+
+    def _put_over_methods(self) -> list[str]:
+        new = [k for k in vars(self.module) if k[0] != "_" and k not in self.plain]
+        return [k for k in new if callable(getattr(type(self.module), k, None))]
+
+    def _named(self, key: str) -> str:
+        return f"{self.place}.{key}".removeprefix(".")
+
+
+class Weight:
+    """A parameter or buffer: the tensor itself, where it is registered, a copy of its numbers."""
+
+    def __init__(self, name: str, register: dict, key: str, one: Tensor):
+        self.name, self.register, self.key, self.one = name, register, key, one
+        self.copy, self.wanted = one.detach().clone(), one.requires_grad
+
+    def is_still(self) -> bool:
+        """Is it the same tensor, with the same numbers?"""
+        one, copy = self.one, self.copy
+        if self.register.get(self.key) is not one or one.shape != copy.shape or one.dtype != copy.dtype:
+            return False
+        return torch.equal(one, copy) or bool(((one == copy) | (one.isnan() & copy.isnan())).all())
+
+    def put_back(self) -> None:
+        if self.one.shape != self.copy.shape or self.one.dtype != self.copy.dtype:
+            self.one.data = self.copy.clone()
+        self.one.data.copy_(self.copy)
 
 
 def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -154,25 +200,14 @@ def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
     return named if any(part is inner for _, part in named) else [*named, ("original_model", inner)]
 
 
-def _registers(part: nn.Module, live: bool = False) -> list[dict]:
-    """The parameters, buffers and modules directly in this one: copies of the dictionaries, or these themselves."""
-    registers = (part._parameters, part._buffers, part._modules)
-    return [register if live else dict(register) for register in registers]
-
-
-def _plain(part: nn.Module) -> dict:
-    """Its public attributes, without those that using it changes."""
-    return {name: value for name, value in vars(part).items() if name[0] != "_" and name not in CHANGING}
-
-
 def _settings(module: nn.Module) -> dict:
     return getattr(getattr(module, "cfg", None), "__dict__", {})
 
 
-def _hooks(module: nn.Module) -> dict[str, dict[tuple[str, int], object]]:
-    """The hooks on every module below this one, by kind and number; those that the libraries need left out."""
+def _hooks(modules: list[tuple[str, nn.Module]]) -> dict[str, dict[tuple[str, int], object]]:
+    """The hooks on these modules, by kind and number; those that the libraries need left out."""
     found: dict[str, dict[tuple[str, int], object]] = {}
-    for name, part in _modules(module):
+    for name, part in modules:
         for kind in HOOKS:
             for number, hook in getattr(part, kind).items():
                 library = str(getattr(hook, "__module__", "")).split(".")[0]
@@ -188,14 +223,3 @@ def _as_taught(module: nn.Module, places: list[str]) -> tuple[str, ...]:
     parts, points = dict(module.named_modules()), getattr(module, "hook_dict", {})
     known = {id(point): name for name, point in points.items() if not name.endswith((".hook_in", ".hook_out"))}
     return tuple(known.get(id(parts.get(place)), place.replace("._original_component", "")) for place in places)
-
-
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [*module.named_parameters(), *module.named_buffers()]
-
-
-def _is_still(now: Tensor | None, one: Tensor, copy: Tensor) -> bool:
-    """Is it the same tensor, with the same numbers?"""
-    if now is not one or one.shape != copy.shape or one.dtype != copy.dtype:
-        return False
-    return torch.equal(one, copy) or bool(((one == copy) | (one.isnan() & copy.isnan())).all())
