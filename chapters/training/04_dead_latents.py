@@ -7,6 +7,7 @@
 #
 # **At the end of this section** you will be able to tell dead latents from rare ones, to restart them without
 # disturbing the others, and to say what a restart does not repair.
+
 # %% setup=1
 import torch
 from jaxtyping import Float
@@ -276,6 +277,8 @@ assert n_dead < 8 and n < n_found["by loss²"]
 # history is gone, and a number whose $m$ and $v$ were cleared takes a first step of up to
 # $0.1\,g / \sqrt{0.001\,g^2} \approx 3.2$ times the learning rate late in a run; here, at step 300, it is 1.6 times.
 # That is one reason for the lower rate above, and why others warm the rate up again after resampling.
+
+
 # %% misconception="resample"
 def dead_if_off_once(W_enc, b_enc, W_dec, b_dec, f, fresh):
     "Latents that are off on *some* rows were restarted. Nearly all are: dead means off on all rows of all steps."

@@ -7,6 +7,7 @@
 #
 # **At the end of this section** you will be able to write TopK and BatchTopK dictionaries, to give dead latents
 # something to learn from, and to replace a choice within a batch by a threshold.
+
 # %% setup=1
 import torch
 from jaxtyping import Bool, Float
@@ -46,7 +47,7 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 #
 # Now the price. A latent that is not among the $k$ largest gets no gradient, however positive its $h$. One that is
 # never among them has only luck to hope for: the others, or $b_\text{dec}$, may move and let it in. Gao et al. give the
-# dead latents a task of their own, an *auxiliary* loss with a `k` of its own (*AuxK*): *explain what the living left
+# dead latents a task of their own, an *auxiliary* loss with a `k` of its own (*AuxK*): *explain what the live ones left
 # over.* With $e = x - \hat x$, and $\hat e$ made by dead latents alone, the `k_aux` largest of each row, through ReLU
 # as ever,
 #
@@ -56,8 +57,10 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 # with $\alpha = 1/32$ and `k_aux` about half of d_in. (They divide both terms by a variance; here, as everywhere in
 # this chapter, $\lVert\cdot\rVert^2$ is summed over d_in and averaged over the batch.) Two details decide whether it
 # works. There is **no $b_\text{dec}$** in $\hat e$: it is in $\hat x$ already, so $e$ has no mean left to explain. And
-# **$e$ is held fixed**: it is a target. Otherwise the second term would also ask the living to leave errors that the
+# **$e$ is held fixed**: it is a target. Otherwise the second term would also ask the live ones to leave errors that the
 # dead can explain. Everything in $\hat e$ has its gradient, $h$ included.
+
+
 # %% exercise="topk_loss" points=3 minutes=25 difficulty=3 importance=5
 def keep_top(h: Float[Tensor, "batch d_sae"], k: int) -> Float[Tensor, "batch d_sae"]:
     """ReLU of the k largest entries (not: largest in size) of each row, 0 elsewhere; k ≥ d_sae keeps all (Gao et al.).
@@ -117,7 +120,7 @@ check(topk_loss, keep_top)
 
 # %% [markdown] hint=2
 # `torch.zeros_like(h).scatter(1, indices, values.relu())` puts them back, with gradients. For the second term pick the
-# columns `h[:, dead]` first, then take their largest: the other way round the living take the places.
+# columns `h[:, dead]` first, then take their largest: the other way round the live ones take the places.
 
 # %% [markdown] hint=3
 # `e = (x - x_hat).detach()` and `e_hat = keep_top(h[:, dead], k_aux) @ W_dec[dead]`. Both terms have the same form,
@@ -195,6 +198,8 @@ plots.line(
 # So few dead latents are not a goal in themselves: the features are there, and the dead have no work left. Nor does
 # AuxK wake every latent. One whose $h$ is negative on every row gets nothing through its ReLU, from this loss as from
 # any other.
+
+
 # %% misconception="topk_loss" part="keep_top"
 def negatives_kept(h, k):
     "The k largest may be negative where few are positive, and they were kept. ReLU comes after TopK."
@@ -228,7 +233,7 @@ def none_at_the_edge_stays(h, k):
 
 # %% misconception="topk_loss"
 def dead_ones_explain_x(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The dead latents were asked to explain x, which the living do already. Their task is the error x − x_hat."
+    "The dead latents were asked to explain x, which the live ones do already. Their task is the error x − x_hat."
     h = (x - b_dec) @ W_enc + b_enc
     e, e_hat = x - keep_top(h, k) @ W_dec - b_dec, keep_top(h[:, dead], k_aux) @ W_dec[dead]
     return e.square().sum(1).mean() + dead.any() * aux * (x - e_hat).square().sum(1).mean()
@@ -236,7 +241,7 @@ def dead_ones_explain_x(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
 
 # %% misconception="topk_loss"
 def the_living_explain_too(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The second term uses all latents, and the living take the places. Only the dead may explain the error."
+    "The second term uses all latents, and live ones take the places. Only the dead may explain the error."
     return topk_loss(x, W_enc, b_enc, W_dec, b_dec, dead | dead.any(), k, k_aux, aux)
 
 
@@ -458,6 +463,8 @@ plots.bars(
 # Does $\theta$ hold on *other* data? On a text of crowded rows alone, L0 in use is nearly twice $k$. Whether that is
 # right (more features, more latents) or wrong (more noise), no L0 can tell. And a row of five features got five latents
 # or so; whether they are the right ones is for the section on metrics.
+
+
 # %% misconception="batch_topk"
 def k_for_every_row(h, k, theta=None):
     "Every row got k latents: this is TopK. The budget of k · batch is shared by the whole batch."

@@ -7,13 +7,13 @@
 #
 # **At the end of this section** you will be able to give a function without a useful gradient one of your own, and to
 # tell what the bandwidth of such an estimate costs.
+
 # %% setup=1
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from saelab import check, hint, plots
-
 
 # %% [markdown]
 # ## How do you train a threshold?
@@ -50,6 +50,8 @@ from saelab import check, hint, plots
 # pretends to have slope 1 ([Bengio et al. 2013](https://arxiv.org/abs/1308.3432), "Estimating or Propagating Gradients
 # Through Stochastic Neurons for Conditional Computation"). `backward` returns ∂loss/∂input for each argument of
 # `forward`, `None` for one that has none.
+
+
 # %%
 class Round(torch.autograd.Function):
     @staticmethod
@@ -209,6 +211,8 @@ plots.line(
 #
 # Will θ find that place in training? Only if samples fall in its window on the way. A threshold that starts far above
 # all of them gets no gradient, and its latent is dead.
+
+
 # %% misconception="jumprelu"
 def threshold_learns_nothing(h, theta, bandwidth):
     "The value is right, but θ gets no gradient: to autograd a comparison is a constant. You have to define its slope."

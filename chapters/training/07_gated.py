@@ -6,13 +6,13 @@
 #
 # **At the end of this section** you will be able to write a Gated dictionary and an annealed penalty, and to say for
 # each loss of this chapter what it takes from a latent that is on.
+
 # %% setup=1
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from saelab import check, hint, plots
-
 
 # %% [markdown]
 # ## Which latents are on, and how strongly?
@@ -45,6 +45,8 @@ from saelab import check, hint, plots
 # Interpretability with Board Game Models"). The pull on a latent is $p f^{p-1}$: at $p=\frac12$ it is $\frac14$ at
 # $f=4$, $\frac12$ at 1, 5 at 0.01, and infinite at 0. Infinity times the 0 behind a closed gate is NaN, and one NaN
 # ends a training. So, by convention, **a latent at 0 costs nothing and gets gradient 0**, at every $p$, also at 1.
+
+
 # %% exercise="gated_loss" points=4 minutes=35 difficulty=3 importance=3
 def gated_loss(
     x: Float[Tensor, "batch d_in"],
@@ -206,6 +208,8 @@ plots.bars(
 # comparison; set curves of error against $L_0$ side by side. And each dictionary started at the truth, so nothing was
 # searched for. Besides, a Gated latent *is* a JumpReLU one, $m$ with a threshold of $b_\text{mag}-e^{r}\,b_\text{gate}$
 # (where that isn't negative): the two differ in how they are trained, hardly in what they can express.
+
+
 # %% misconception="gated_loss"
 def gate_teaches_the_decoder(x, f, gate, W_dec, b_dec, lam):
     "The last term changes W_dec and b_dec, which then fit the gate's shrunken values. Detach both of them there."
@@ -248,7 +252,7 @@ def the_bias_is_scaled_too(x, W_enc, b_gate, r_mag, b_mag, b_dec):
 
 # %% misconception="gated_loss" part="gated_encode"
 def magnitudes_pass_a_closed_gate(x, W_enc, b_gate, r_mag, b_mag, b_dec):
-    "f is ReLU(m), whatever the gate says. Where π is 0 or less the latent is off."
+    "f is ReLU(m), whether the gate is open or not. Where π is 0 or less the latent is off."
     return ((x - b_dec) @ W_enc * r_mag.exp() + b_mag).relu(), gated_encode(x, W_enc, b_gate, r_mag, b_mag, b_dec)[1]
 
 

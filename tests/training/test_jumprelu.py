@@ -28,7 +28,7 @@ def test_what_is_above_its_threshold_passes_whole_and_nothing_else_does(jumprelu
 
 
 def test_a_latent_exactly_at_its_threshold_is_off(jumprelu, step, rng):
-    "Is it h > θ or h ≥ θ? The text says which."
+    "Is it h > θ or h ≥ θ? The text decides."
     theta = rng.uniform(5, low=0.4, high=2.0)
     h = torch.stack([theta, theta + 0.1])
     assert_close(jumprelu(h, theta, 0.3), torch.stack([0 * theta, theta + 0.1]), **CLOSE)
