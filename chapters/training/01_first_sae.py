@@ -183,6 +183,8 @@ torch.testing.assert_close(x_hat, acts, atol=1e-3, rtol=1e-4)  # exact, but for 
 # The second cell is a warning. An SAE can reconstruct twelve places of a model *perfectly* and have learnt nothing,
 # with half of its latents on at every token. A small error does **not** show that anything was found. Ask for sparsity
 # too.
+
+
 # %% misconception="encode"
 def b_dec_is_not_taken_off(x, W_enc, b_enc, b_dec):
     "x goes into the encoder as it is. Subtract b_dec first: the latents describe what is left then."
@@ -271,6 +273,8 @@ def biases_folded_into_one(x, W_enc, b_enc, b_dec):
 # | $B=1$, $x=(1,0)$, $\hat x=(\frac12,0)$, $f=(\frac12,0,0)$, $\lambda=0.2$ | $\frac14+\frac1{10}$ |
 # | the same row twice | the same |
 # | the same row, and 1,000 more latents, all off | the same |
+
+
 # %% exercise="sae_loss" points=1 minutes=5 difficulty=2 importance=5
 def sae_loss(
     x: Float[Tensor, "batch d_in"], f: Float[Tensor, "batch d_sae"], x_hat: Float[Tensor, "batch d_in"], lam: float
@@ -394,6 +398,8 @@ for what, zeroed in starts.items():
 # But the decoder itself has a gradient, and from the second step on both learn. Zeros in the *encoder* are the end:
 # then $h=0$ on every row, ReLU has slope 0 there, and neither matrix ever gets a gradient. (`torch.empty` hands you
 # whatever lay in that memory; that may be zeros.)
+
+
 # %% misconception="sae_loss"
 def mean_over_the_latents(x, f, x_hat, lam):
     "The penalty is a mean over latents, so λ shrinks as the dictionary widens. Sum over latents, average over rows."
@@ -582,6 +588,8 @@ plots.line(20 * torch.arange(20), curves, title=title, x_title="step", y_title="
 # One can also charge $\sum_i f_i\lVert w_i\rVert$, which no stretching makes cheaper
 # ([Conerly et al. 2024](https://transformer-circuits.pub/2024/april-update/index.html#training-saes), "Update on how we
 # train SAEs"). Neither constraint shows that the rows are the toy's features. Section 3 asks them.
+
+
 # %% misconception="project_gradient"
 def takes_it_off_the_columns(W_dec, grad):
     "The part along each *column* was removed. A direction of the dictionary is a row: sum over the last axis."

@@ -7,6 +7,7 @@
 #
 # **At the end of this section** you will be able to harvest activations from a model and shuffle them without losing a
 # row, and to choose one λ for sites whose activations differ in size.
+
 # %% setup=1
 import time
 
@@ -68,6 +69,7 @@ assert len(world.factors) == 785
 # Take texts of 128 tokens, each beginning with `<bos>`, the token that says "here a text begins". Some texts are cut
 # short at 64 and filled up with `<pad>`. **Guess:** drawn over the position in the text, what does the length of an
 # activation look like? Is it level? Do pads have any activation at all?
+
 # %%
 bos, pad = 0, 1
 site = "blocks.1.hook_resid_post"
@@ -282,6 +284,8 @@ plots.bars(
 # `run` does one more thing for you: the hook that reads the model in the middle is removed again, also when the model
 # raises. Write such hooks with `try … finally: handle.remove()`. Otherwise the first
 # interrupted run leaves one behind, and it goes on recording into a list which is never emptied.
+
+
 # %% misconception="harvest"
 def mask_is_ignored(model, site, tokens, mask, batch_size):
     "More rows came back than the mask has True: pads and BOS are among them. Keep those where the mask is True."
@@ -469,6 +473,8 @@ class RowByRow:
 # | 1, 5 | 3 | 2, 2 | 2 | 3 |
 # | ten times as large: 10, 50 | 30 | 20, 20 | 20 | 30 |
 # | shifted: 101, 105 | 103 | 2, 2 | 2 | 103 |
+
+
 # %% exercise="l1_from_deviation" points=1 minutes=10 difficulty=2 importance=4
 def l1_from_deviation(acts: Float[Tensor, "seq pos d_in"], mask: Bool[Tensor, "seq pos"], lam_unit: float) -> float:
     """λ = lam_unit times the mean over real tokens of ‖x − x̄‖, x̄ being the mean of the real tokens' activations.
@@ -575,6 +581,8 @@ plots.bars(
 # Nor do equal $\lambda_1$ mean equally many latents. And `<bos>` changed λ by 2% at most, but only because it is one
 # row in 128 and three times as long. If it were thirty deviations away in contexts of 64, it would add $30/64$: λ would
 # be half as large again.
+
+
 # %% misconception="l1_from_deviation"
 def mean_is_not_removed(acts, mask, lam_unit):
     "The mean was not subtracted: shift all activations by one vector, and λ changes, though b_dec can absorb a shift."

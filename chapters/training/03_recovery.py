@@ -7,6 +7,7 @@
 #
 # **At the end of this section** you will be able to train a dictionary from scratch, to match its latents with known
 # features, to judge a matching score beside its null, and to predict by how much an L1 penalty shrinks a latent.
+
 # %% setup=1
 import torch
 from jaxtyping import Float, Int
@@ -62,6 +63,8 @@ def start(W_dec: Float[Tensor, "comp d_sae d_in"]):
 # And the sign counts: as $f\ge0$, a latent that points backwards can't stand for the feature. To try all orders would
 # be hopeless. This *assignment problem* was solved by [Kuhn (1955)](https://doi.org/10.1002/nav.3800020109); scipy's
 # `linear_sum_assignment` uses a later and faster algorithm ([Crouse 2016](https://doi.org/10.1109/TAES.2016.140952)).
+
+
 # %% exercise="train_sae" points=4 minutes=40 difficulty=3 importance=5
 def train_sae(
     W_enc: Float[Tensor, "comp d_in d_sae"],
@@ -224,6 +227,8 @@ plots.line(
 # Would a mean cosine of 0.94 have told you? Eight random directions have 0.89, since in a plane some arrow is always
 # near. **Read a matching score beside its null**: as many random directions, in the same space. Nor are real features
 # always found so: these were sparse, independent and equally common, and $\lambda$ was well chosen.
+
+
 # %% misconception="train_sae"
 def never_projects_the_gradient(W_enc, b_enc, W_dec, b_dec, batches, lam, lr):
     "Adam has seen the part of the gradient along the row. Take it out before the step: length 1 alone isn't enough."
@@ -499,8 +504,8 @@ picture
 # may rank the examples of one latent. You may not compare the values of two latents, and what is weaker than the
 # constant is lost.
 #
-# The law is one for features that don't overlap. In the film they do: five arrows in a plane. The law says 0.105 there.
-# **Guess: do latents fall short by more or by less?**
+# The law is one for features that don't overlap. In the film they do: five arrows in a plane. The law gives 0.105
+# there. **Guess: do latents fall short by more or by less?**
 
 # %%
 # The first dictionaries of the film. Latents count unit vectors, so a feature's strength is a times its arrow's length.
@@ -521,6 +526,8 @@ assert short[0] > 0.12 and 0.15 < short.median() < 0.25 and short[-1] > 0.4
 # Half of them fall short by 0.15 to 0.19: their neighbours overlap with them and take over a part. Where two latents
 # share one feature, each holds only some of it, and the one that was matched is short by up to 0.53. So the law is a
 # floor here, no more. Sections 5 and 6 bring dictionaries that aren't charged for how strong a feature is.
+
+
 # %% misconception="shrinkage"
 def as_if_the_bias_were_fixed(lam, p):
     "This is λ/2, what the *reconstruction* falls short by. The latent gives up β more, which b_dec adds in its place."
@@ -559,7 +566,7 @@ def all_examples_count(a, f, index):
 
 
 # %% misconception="shrinkage" part="measured_shrinkage"
-def silent_latents_count(a, f, index):
+def latents_that_are_off_count(a, f, index):
     "Examples are counted in which the latent is off, and there a − f is all of a. Ask for f > 0 too."
     return torch.where(a > 0, a - f[:, index], torch.nan).nanmean(dim=0).masked_fill(index < 0, torch.nan)
 

@@ -7,6 +7,7 @@
 #
 # **At the end of this section** you will be able to tell dead latents from rare ones, to restart them without
 # disturbing the others, and to say what a restart does not repair.
+
 # %% setup=1
 import torch
 from jaxtyping import Float
@@ -263,19 +264,21 @@ assert n_dead < 8 and n < n_found["by loss²"]
 # Before, seven latents in ten stood in the place called "never"; afterwards just one does. Directions drawn by loss²
 # find twice as many features here as random ones (with other seeds one and a half times as many): an input that is
 # explained badly contains, as a rule, a feature that has no latent yet. Left alone, nearly all of the dead stay dead:
-# 109 of 114. And the fifth matters: with encoder columns of full length, the first error after the operation is FIRSTS,
-# and fewer features are found.
+# of 114 there are 109 left. And the fifth matters: with encoder columns of full length, the first error after the
+# operation is 7 instead of 0.4, and 45 features are found instead of 87.
 #
-# *Alive is not right.* Nearly all new latents are on in more than 1% of the rows, which is more often than any feature.
-# Most still respond to mixtures, and a third of the features is missing. *A cure is worse than prevention.* This
-# dictionary was ill from birth: start its biases at 0, and no latent dies in 600 steps. (It finds 55 features,
-# fewer than the patient: to live is not to learn, either.) In large models latents die in spite of all care: of large
-# steps, of a mean that `b_dec` has not learned yet, or late in a long run.
+# *Alive is not right.* Nearly all latents are now on in more than 1% of the rows, more often than any feature. Most
+# still respond to mixtures, and a third of the features is missing. *Prevention is easier.* This dictionary was ill
+# from birth: start its biases at 0, and no latent dies in 600 steps. (It finds 55 features, fewer than the patient: a
+# latent can be alive and learn little.) In large models latents die in spite of all care: of large steps, of a mean
+# that `b_dec` has not learned yet, or late in a long run.
 #
 # And *Adam does not forget completely*. Its step count belongs to the whole tensor. So the correction for a short
 # history is gone, and a number whose $m$ and $v$ were cleared takes a first step of up to
 # $0.1\,g / \sqrt{0.001\,g^2} \approx 3.2$ times the learning rate late in a run; here, at step 300, it is 1.6 times.
 # That is one reason for the lower rate above, and why others warm the rate up again after resampling.
+
+
 # %% misconception="resample"
 def dead_if_off_once(W_enc, b_enc, W_dec, b_dec, f, fresh):
     "Latents that are off on *some* rows were restarted. Nearly all are: dead means off on all rows of all steps."

@@ -1,9 +1,12 @@
 # %% [markdown]
 # # Counting instead of paying
 #
-# An L1 penalty makes latents rare by making them expensive, and everybody pays, the needed ones too. Why not just say
-# how many you want? In this section you do, first for each token and then for a whole batch, and find that both ways
-# have a price: latents that are never chosen, and a rule that holds in training and has to be replaced afterwards.
+# An L1 penalty makes latents rare by making them expensive, and every latent pays, the needed ones too. Why not just
+# choose how many you want? In this section you do, first for each token and then for a whole batch. Both ways have a
+# price: latents that are never chosen, and a rule that holds in training and has to be replaced afterwards.
+#
+# **At the end of this section** you will be able to write TopK and BatchTopK dictionaries, to give dead latents
+# something to learn from, and to replace a choice within a batch by a threshold.
 
 # %% setup=1
 import torch
@@ -25,33 +28,37 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 # %% [markdown]
 # ## The k largest, and what becomes of the others
 #
-# Makhzani & Frey 2013 ("k-Sparse Autoencoders") and, for language models, Gao et al. 2024 ("Scaling and evaluating
-# sparse autoencoders") drop the penalty. Of each row of pre-activations $h$ the $k$ largest stay, the rest become 0:
+# [Makhzani & Frey 2013](https://arxiv.org/abs/1312.5663) ("k-Sparse Autoencoders") and, for language models, [Gao et
+# al. 2024](https://arxiv.org/abs/2406.04093) ("Scaling and evaluating sparse autoencoders") drop the penalty. Of each
+# row of pre-activations $h$ the $k$ largest stay, the rest become 0:
 #
 # $$f = \operatorname{ReLU}(\operatorname{TopK}(h)),\qquad h = (x - b_\text{dec})\,W_\text{enc} + b_\text{enc},\qquad
 # \hat x = f\,W_\text{dec} + b_\text{dec}$$
 #
-# No λ to tune, no shrinkage: nothing pulls at the latents that stay. **Guess: with $k=3$, how many latents are on in a
-# row where only two entries of $h$ are positive?**
+# There is no λ to tune and no shrinkage: nothing pulls at the latents that stay. **Guess: with $k=3$, how many latents
+# are on in a row where only two entries of $h$ are positive?**
 #
 # | a row of $h$ | $k$ | $f$ |
 # |---|---|---|
 # | 3, −1, 2, 1 | 2 | 3, 0, 2, 0 |
 # | 3, −1, −4, 2 | 3 | 3, 0, 0, 2: the third largest is −1, and ReLU has the last word |
 # | 3, −1, 2, 1 | 9 | 3, 0, 2, 1: no more than there are |
+# | 2, 1, 1, 1 | 2 | 2 and *one* of the three 1s, whichever: $k$ is $k$ |
 #
-# Now the price. A latent that is never among the $k$ largest gets no gradient, however positive its $h$, so it will
-# never learn to be. Gao et al. give the dead a task of their own: *explain what the living left over.* With
-# $e = x - \hat x$ and $\hat e$ made by dead latents alone, the `k_aux` largest of each row, through ReLU as ever,
+# Now the price. A latent that is not among the $k$ largest gets no gradient, however positive its $h$. One that is
+# never among them has only luck to hope for: the others, or $b_\text{dec}$, may move and let it in. Gao et al. give the
+# dead latents a task of their own, an *auxiliary* loss with a `k` of its own (*AuxK*): *explain what the live ones left
+# over.* With $e = x - \hat x$, and $\hat e$ made by dead latents alone, the `k_aux` largest of each row, through ReLU
+# as ever,
 #
 # $$\mathcal L = \lVert x - \hat x\rVert^2 + \alpha\,\lVert e - \hat e\rVert^2,\qquad
 # \hat e = \operatorname{ReLU}(\operatorname{TopK}_{k_\text{aux}}(h_\text{dead}))\,W_\text{dec, dead}$$
 #
 # with $\alpha = 1/32$ and `k_aux` about half of d_in. (They divide both terms by a variance; here, as everywhere in
-# this chapter, $\lVert\cdot\rVert^2$ is summed over d_in and averaged over the batch.) Two details carry it. There is
-# **no $b_\text{dec}$** in $\hat e$: it is in $\hat x$ already, so $e$ has no mean left to explain. And **$e$ is held
-# fixed**: it is a target. Otherwise the second term would also ask the living to leave errors that the dead can
-# explain. Everything in $\hat e$ has its gradient, $h$ included.
+# this chapter, $\lVert\cdot\rVert^2$ is summed over d_in and averaged over the batch.) Two details decide whether it
+# works. There is **no $b_\text{dec}$** in $\hat e$: it is in $\hat x$ already, so $e$ has no mean left to explain. And
+# **$e$ is held fixed**: it is a target. Otherwise the second term would also ask the live ones to leave errors that the
+# dead can explain. Everything in $\hat e$ has its gradient, $h$ included.
 
 
 # %% exercise="topk_loss" points=3 minutes=25 difficulty=3 importance=5
@@ -113,14 +120,14 @@ check(topk_loss, keep_top)
 
 # %% [markdown] hint=2
 # `torch.zeros_like(h).scatter(1, indices, values.relu())` puts them back, with gradients. For the second term pick the
-# columns `h[:, dead]` first, then take their largest: the other way round the living take the places.
+# columns `h[:, dead]` first, then take their largest: the other way round the live ones take the places.
 
 # %% [markdown] hint=3
-# `e = (x - x_hat).detach()`, `e_hat = keep_top(h[:, dead], k_aux) @ W_dec[dead]`, and the loss is
-# `(x - x_hat).square().sum(1).mean() + aux * (e - e_hat).square().sum(1).mean()`, the second only `if dead.any()`.
+# `e = (x - x_hat).detach()` and `e_hat = keep_top(h[:, dead], k_aux) @ W_dec[dead]`. Both terms have the same form,
+# `(…).square().sum(dim=1).mean()`; the second is there only `if dead.any()`. What is left is to add them up.
 
 # %%
-# The package's own TopK dictionary says the same, to rounding, and so do its gradients.
+# The package's own TopK dictionary has the same loss, to rounding, and the same gradients.
 torch.manual_seed(0)
 sae, x, dead = TopKSAE(d_in=12, d_sae=30, k=4), torch.randn(50, 12), torch.rand(30) < 0.4
 weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec]
@@ -131,18 +138,31 @@ for marked in (dead, torch.zeros_like(dead)):
 
 # %%
 # Three runs from one start: 160 latents for 128 features, W_enc and W_dec drawn independently of each other.
+k = 3  # about 2.6 features are on per row
+k_aux = 24
+alphas = {"no AuxK": 0.0, "α = 1/32": 1 / 32, "α = 1/4": 1 / 4}
+tied = False  # True: W_enc starts as the transpose of W_dec
+
 torch.manual_seed(0)
-truth, p, k = normalize(torch.randn(128, 48), dim=1), torch.tensor([0.02]), 3  # about 2.6 features a row
-start = torch.randn(48, 160) / 48**0.5, torch.zeros(160), normalize(torch.randn(160, 48), dim=1), torch.zeros(48)
-curves, found = {}, {}
-for name, aux in {"no AuxK": 0.0, "α = 1/32": 1 / 32, "α = 1/4": 1 / 4}.items():
+truth = normalize(torch.randn(128, 48), dim=1)
+p = torch.tensor([0.02])
+W_enc_start = torch.randn(48, 160) / 48**0.5
+W_dec_start = normalize(torch.randn(160, 48), dim=1)
+if tied:
+    W_enc_start = W_dec_start.T
+start = W_enc_start, torch.zeros(160), W_dec_start, torch.zeros(48)
+
+share_dead, found = {}, {}
+for name, aux in alphas.items():
     torch.manual_seed(1)
     W_enc, b_enc, W_dec, b_dec = weights = [value.clone().requires_grad_() for value in start]
-    adam, silent, curves[name] = torch.optim.Adam(weights, lr=0.005), torch.zeros(160), []
+    adam = torch.optim.Adam(weights, lr=0.005)
+    silent = torch.zeros(160)  # batches since a latent was on
+    share_dead[name] = []
     for _ in range(400):
         x = sparse_batch(truth, p, 256)
-        dead = silent >= 30  # not once on in 30 batches
-        loss = topk_loss(x, *weights, dead, k, 24, aux)
+        dead = silent >= 30
+        loss = topk_loss(x, *weights, dead, k, k_aux, aux)
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -151,24 +171,33 @@ for name, aux in {"no AuxK": 0.0, "α = 1/32": 1 / 32, "α = 1/4": 1 / 4}.items(
             f = keep_top((x - b_dec) @ W_enc + b_enc, k)
             silent = torch.where((f > 0).any(dim=0), 0.0, silent + 1)
             error = (x - f @ W_dec - b_dec).square().sum(dim=1).mean()
-        curves[name].append(float(dead.float().mean()))
+        share_dead[name].append(float(dead.float().mean()))
     found[name] = int(((W_dec[~dead] @ truth.T).amax(dim=0) > 0.9).sum())
-    print(f"{name:9} dead {curves[name][-1]:.2f}   features found {found[name]:3d} of 128   error {error:.2f}")
+    print(f"{name:9} dead {share_dead[name][-1]:.2f}   features found {found[name]:3d} of 128   error {error:.2f}")
 # In five starts: 0.26 to 0.45 of the dead, and 32 to 53 features more.
-assert curves["α = 1/4"][-1] < 0.7 * curves["no AuxK"][-1] and found["α = 1/4"] > found["no AuxK"] + 12, found
-title = "With a task of their own, dead latents come back"
-plots.line(torch.arange(400), curves, title=title, x_title="step", y_title="share of latents that are dead")
+if not tied:
+    assert share_dead["α = 1/4"][-1] < 0.7 * share_dead["no AuxK"][-1], share_dead
+    assert found["α = 1/4"] > found["no AuxK"] + 12, found
+plots.line(
+    torch.arange(400),
+    share_dead,
+    title="How many latents are dead?",
+    x_title="step",
+    y_title="share of latents that are dead",
+)
+
 
 # %% [markdown]
-# Without AuxK three latents in ten are dead, and missed: 44 features have nobody. With it the dead come back and find
-# work, the faster the larger α: at 1/4 a dozen features are left. (Another start gave 0.42, 0.22 and 0.11 dead, and 56,
-# 77 and 109 features.)
+# Without AuxK three latents in ten are dead, and missed: 44 features have no latent. With it the dead come back and
+# find work, the faster the larger α: at 1/4 a dozen features are left. (Another start gave 0.42, 0.22 and 0.11 dead,
+# and 56, 77 and 109 features.)
 #
-# What this does **not** show. *That AuxK is needed*: these runs begin with an encoder that has nothing to do with the
-# decoder, and hence the deaths. Begun with $W_\text{enc} = W_\text{dec}^\top$, as Gao et al. do, a run found 123
-# features without AuxK and 125 with it. *That the fewer are dead, the better*: in those runs a fifth was dead either
-# way, because all the work was done. And *that it wakes everyone*: a dead latent whose $h$ is negative on every row
-# gets nothing through its ReLU, from this loss as from any other.
+# Is AuxK needed, then? Less than it seems. These runs begin with an encoder that has nothing to do with the decoder,
+# and that is what their latents die of. Set `tied = True`, so that they start as Gao et al. do, and run again: a fifth
+# is dead in all three, and 117 features are found without AuxK, 117 with $\alpha=1/32$ and all 128 with $\alpha=1/4$.
+# So few dead latents are not a goal in themselves: the features are there, and the dead have no work left. Nor does
+# AuxK wake every latent. One whose $h$ is negative on every row gets nothing through its ReLU, from this loss as from
+# any other.
 
 
 # %% misconception="topk_loss" part="keep_top"
@@ -179,7 +208,7 @@ def negatives_kept(h, k):
 
 # %% misconception="topk_loss" part="keep_top"
 def largest_in_size(h, k):
-    "The k largest in *size* were chosen, so that strongly negative entries take places and are then cut to 0."
+    "The k largest in *size* were chosen, so that strongly negative entries take places and are cut to 0 afterwards."
     return h.relu() * (keep_top(h.abs(), k) > 0)
 
 
@@ -204,7 +233,7 @@ def none_at_the_edge_stays(h, k):
 
 # %% misconception="topk_loss"
 def dead_ones_explain_x(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The dead latents were asked to explain x, which the living do already. Their task is the error x − x_hat."
+    "The dead latents were asked to explain x, which the live ones do already. Their task is the error x − x_hat."
     h = (x - b_dec) @ W_enc + b_enc
     e, e_hat = x - keep_top(h, k) @ W_dec - b_dec, keep_top(h[:, dead], k_aux) @ W_dec[dead]
     return e.square().sum(1).mean() + dead.any() * aux * (x - e_hat).square().sum(1).mean()
@@ -212,13 +241,13 @@ def dead_ones_explain_x(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
 
 # %% misconception="topk_loss"
 def the_living_explain_too(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The second term uses all latents, and the living take the places. Only the dead may explain the error."
+    "The second term uses all latents, and live ones take the places. Only the dead may explain the error."
     return topk_loss(x, W_enc, b_enc, W_dec, b_dec, dead | dead.any(), k, k_aux, aux)
 
 
 # %% misconception="topk_loss"
 def chosen_before_the_living_are_gone(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The k_aux largest were chosen among all latents, and the living struck out afterwards. First the dead, then TopK."
+    "The k_aux largest were chosen among all latents, and only the dead of these kept. First the dead, then TopK."
     h = (x - b_dec) @ W_enc + b_enc
     e, e_hat = x - keep_top(h, k) @ W_dec - b_dec, (keep_top(h, k_aux) * dead) @ W_dec
     return e.square().sum(1).mean() + dead.any() * aux * (e.detach() - e_hat).square().sum(1).mean()
@@ -241,15 +270,15 @@ def decoder_bias_twice(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
 
 
 # %% misconception="topk_loss"
-def charged_when_nobody_is_dead(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "With nobody dead, e_hat is 0 and the second term charges the error again. Leave the term out then."
+def charged_when_none_is_dead(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
+    "With no latent dead, e_hat is 0 and the second term charges the error again. Leave the term out then."
     loss = topk_loss(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux)
     return loss if dead.any() else loss + aux * loss.detach()
 
 
 # %% misconception="topk_loss"
 def k_for_k_aux(x, W_enc, b_enc, W_dec, b_dec, dead, k, k_aux, aux):
-    "The second term keeps k latents a row. It has a number of its own, k_aux, and that is much larger."
+    "The second term keeps k latents per row. It has a number of its own, k_aux."
     return topk_loss(x, W_enc, b_enc, W_dec, b_dec, dead, k, k, aux)
 
 
@@ -278,9 +307,9 @@ def by_rank(h, k):
 # ## Must every token have the same number?
 #
 # A full stop and a surname in the middle of a sentence both got $k$ latents. **Which of them has too many, which too
-# few, and what does TopK do with the ones too many?** BatchTopK (Bussmann et al. 2024, "BatchTopK Sparse Autoencoders")
-# shares one budget: of all `batch · d_sae` entries of $h$ keep the $k\cdot$batch largest. The average is $k$, and each
-# row takes what it needs.
+# few, and what does TopK do with the places too many?** BatchTopK ([Bussmann et al.
+# 2024](https://arxiv.org/abs/2412.06410), "BatchTopK Sparse Autoencoders") shares one budget: of all `batch · d_sae`
+# entries of $h$ keep the $k\cdot$batch largest. The average is $k$, and each row takes what it needs.
 #
 # | $h$, two rows | $k$ | TopK | BatchTopK |
 # |---|---|---|---|
@@ -288,8 +317,8 @@ def by_rank(h, k):
 # | 5, 4, 3 and 2, 1, −1 | 2 | 5, 4, 0 and 2, 1, 0 | 5, 4, 3 and 2, 0, 0 |
 # | 5, −1, −2 and −3, −4, −5 | 2 | 5, 0, 0 and 0, 0, 0 | the same: three of the four places stay empty |
 #
-# There is a catch, as in batch normalisation: what a row gets depends on its neighbours. In training that is harmless;
-# afterwards it means that the same token has other latents in other company. So for use the batch is replaced by one
+# There is a catch, as in batch normalisation: what a row gets depends on its neighbours. In training that is harmless.
+# Afterwards it means that the same token has other latents in another batch. So for use the batch is replaced by one
 # number, a threshold $\theta$ below which nothing counts:
 #
 # $$f = h\cdot 1[h > \theta],\qquad
@@ -351,8 +380,8 @@ check(batch_topk, inference_threshold)
 # take `f[f > 0].min()` of each batch. And ask `theta is not None`: 0.0 is a threshold too.
 
 # %% [markdown] hint=3
-# `if theta is not None: return torch.where(h > theta, h, 0.0)`; else as in `keep_top`, on `flat` and along dim 0. The
-# threshold is `torch.stack([f[f > 0].min() for f in kept]).mean().item()` with `kept = [batch_topk(b, k) for b in h]`.
+# `if theta is not None:` one `torch.where`; else as in `keep_top`, on `flat` and along dim 0. For the threshold,
+# `kept = [batch_topk(batch, k) for batch in h]`, and each has a smallest positive entry. What is left is their mean.
 
 # %%
 # Rows differ now: some have half a feature on average, some five. A BatchTopK dictionary, trained by the package.
@@ -372,39 +401,68 @@ h = sae.hidden(x).detach()
 theta = inference_threshold(h[:8192].view(32, 256, 160), k)
 pooled = calibrate(sae, x[:8192])  # the package's way: k · rows of all entries are above it
 assert abs(theta / pooled - 1) < 0.05  # two quantiles of the same tail
+
 h, busy = h[8192:], busy[8192:]  # rows that the threshold has not seen
-on = {
-    "TopK": keep_top(h, k) > 0,
-    "BatchTopK": torch.cat([batch_topk(rows, k) > 0 for rows in h.split(256)]),
-    "in use, h > θ": batch_topk(h, k, theta) > 0,
+kept = {
+    "TopK": keep_top(h, k),
+    "BatchTopK": torch.cat([batch_topk(rows, k) for rows in h.split(256)]),
+    "in use, h > θ": batch_topk(h, k, theta),
+    "in use, pooled θ": batch_topk(h, k, pooled),
 }
-for name, f in {**on, "in use, pooled θ": batch_topk(h, k, pooled) > 0}.items():
-    print(f"{name:17} L0 {f.sum() / len(h):.2f}")
-    assert abs(f.sum() / len(h) / k - 1) < 0.05  # all of them spend what was budgeted
-levels = busy.unique()
-calm = h[busy == levels[0]]  # these rows by themselves
-print(f"Rows of {levels[0]} features in a batch of their like: L0 {(batch_topk(calm, k) > 0).sum() / len(calm):.2f}")
-curves = {name: torch.stack([f[busy == level].sum(dim=1).float().mean() for level in levels]) for name, f in on.items()}
-axes = {"x_title": "features to expect in the row", "y_title": "L0 of such rows", "markers": True}
-plots.line(levels, curves, title="In training the company decides, in use the token", **axes)
+n_on = {name: (f > 0).sum(dim=1) for name, f in kept.items()}
+for name, n in n_on.items():
+    l0 = n.float().mean()
+    print(f"{name:17} L0 {l0:.2f}")
+    assert abs(l0 / k - 1) < 0.05  # all of them spend what was budgeted
 
 # %%
-shares = {name: torch.bincount(f.sum(dim=1).clamp_max(10), minlength=11) / len(f) for name, f in on.items()}
-plots.bars(shares, [*range(10), "10+"], "Each token takes what it needs", "latents on", "share of tokens")
+# The calmest rows in a batch of their own; and a text of the busiest rows, under the threshold made for all.
+levels = busy.unique()
+calm = h[busy == levels[0]]
+crowded = h[busy == levels[-1]]
+calm_l0 = (batch_topk(calm, k) > 0).sum() / len(calm)
+crowded_l0 = (batch_topk(crowded, k, theta) > 0).sum() / len(crowded)
+print(f"rows of {levels[0]} features in a batch of their own: L0 {calm_l0:.2f}")
+print(f"rows of {levels[-1]} features under θ: L0 {crowded_l0:.2f}")
+assert abs(calm_l0 - k) < 0.1 and 1.6 * k < crowded_l0 < 2.2 * k
+
+# %%
+curves = {}
+for name in ("TopK", "BatchTopK", "in use, h > θ"):
+    curves[name] = torch.stack([n_on[name][busy == level].float().mean() for level in levels])
+plots.line(
+    levels,
+    curves,
+    title="Which rows get how many latents?",
+    x_title="features to expect in the row",
+    y_title="L0 of such rows",
+    markers=True,
+)
+
+# %%
+shares = {name: torch.bincount(n_on[name].clamp_max(10), minlength=11) / len(h) for name in curves}
+plots.bars(
+    shares,
+    [*range(10), "10+"],
+    title="How many latents does a token have?",
+    x_title="latents on",
+    y_title="share of tokens",
+)
+
 
 # %% [markdown]
-# All spend the same, three latents a row; look at who gets them. TopK gives three to rows that expect half a feature.
-# BatchTopK gives those half a latent, and nearly six to the busiest. The threshold, on rows that it has never seen,
-# does almost the same: that makes the exchange admissible. And it is necessary: in a batch of their like the
-# calmest rows get three latents again. Nobody else takes the places, so noise does.
+# All spend the same, three latents per row; look at which rows get them. TopK gives three to rows that expect half a
+# feature. BatchTopK gives those half a latent, and nearly six to the busiest. The threshold, on rows that it has never
+# seen, does almost the same: that is what makes the replacement admissible. And it is necessary: in a batch of similar
+# rows the calmest get three latents again. No other row needs the places, so noise takes them.
 #
 # The package sets its threshold in another way (`calibrate`): it pools many rows and takes the entry after the
 # $k\cdot$rows largest, so that exactly $k$ are on in the average row. The mean of the smallest is nearly the same
 # number. (Of a single batch it would leave out one latent, the smallest itself: $h > \theta$ is strict.)
 #
-# What this does **not** show: that $\theta$ holds on *other* data. On a text of crowded rows alone, L0 in use is twice
-# $k$. Whether that is right (more features, more latents) or wrong (more noise), no L0 can tell. And a row of five
-# features got five latents or so; whether they are the right ones is for the section on metrics.
+# Does $\theta$ hold on *other* data? On a text of crowded rows alone, L0 in use is nearly twice $k$. Whether that is
+# right (more features, more latents) or wrong (more noise), no L0 can tell. And a row of five features got five latents
+# or so; whether they are the right ones is for the section on metrics.
 
 
 # %% misconception="batch_topk"
@@ -428,7 +486,7 @@ def all_at_the_edge_get_in(h, k, theta=None):
 
 # %% misconception="batch_topk"
 def the_batch_decides_in_use_too(h, k, theta=None):
-    "With a theta the batch still had a say. In use a row must get the same latents whatever rows are beside it."
+    "With a theta the batch still decided. In use a row must get the same latents whatever rows are beside it."
     f = batch_topk(h, k)
     return f if theta is None else torch.where(f > theta, f, 0.0)
 
@@ -453,7 +511,7 @@ def zero_is_no_threshold(h, k, theta=None):
 
 # %% misconception="batch_topk" part="inference_threshold"
 def mean_of_the_largest(h, k):
-    "This averages each batch's largest latent. Almost nothing would pass; the smallest one that is kept is wanted."
+    "This averages each batch's largest latent, so almost nothing would pass. Take the smallest one that is kept."
     return float(sum(batch_topk(batch, k).max() for batch in h) / len(h))
 
 
@@ -478,7 +536,7 @@ def all_batches_as_one(h, k):
 
 # %% misconception="batch_topk" part="inference_threshold"
 def smallest_of_each_row(h, k):
-    "The smallest was taken for every row and averaged over rows. One number a batch; the rows share the budget."
+    "The smallest was taken for every row and averaged over rows. Take one number per batch: rows share the budget."
     f = torch.cat([batch_topk(batch, k) for batch in h])
     smallest = torch.where(f > 0, f, torch.inf).amin(dim=1)
     return float(smallest[smallest.isfinite()].mean())

@@ -1,9 +1,12 @@
 # %% [markdown]
 # # Jumps
 #
-# An L1 penalty weighs latents where you would like to *count* them: it pulls on every one that is on, also on those
-# that are right. But a count has no gradient, and something has to decide who is on. Here is one way out; the next
-# section has two more.
+# An L1 penalty charges for strength where you would like to *count*: it pulls on every latent that is on, also on those
+# that are right. But a count has no gradient, and something has to decide which latents are on. Here is one way out;
+# the next section has two more.
+#
+# **At the end of this section** you will be able to give a function without a useful gradient one of your own, and to
+# tell what the bandwidth of such an estimate costs.
 
 # %% setup=1
 import torch
@@ -25,17 +28,17 @@ from saelab import check, hint, plots
 # On one sample: not at all, nearly always, so autograd's answer is 0, and it is right. On average: the share of samples
 # above $\theta$ falls, smoothly, by the density of $h$ at $\theta$. *Each gradient is 0 and the gradient of the average
 # isn't.* To estimate it, take a window of width $\varepsilon$ (the *bandwidth*) about $\theta$, see which samples lie
-# in it, and divide by its width. With $K(u) = 1$ for $|u|<\frac12$ and 0 elsewhere, we **say** that
+# in it, and divide by its width. With $K(u) = 1$ for $|u|<\frac12$ and 0 elsewhere, we **define** that
 #
 # $$\frac{\partial\,\text{step}}{\partial\theta} := -\frac1\varepsilon K\Big(\frac{h-\theta}\varepsilon\Big),\;\;
 # \frac{\partial\,\text{step}}{\partial h} := 0,\quad
 # \frac{\partial\,\text{jumprelu}}{\partial\theta} := -\frac\theta\varepsilon K\Big(\frac{h-\theta}\varepsilon\Big),\;\;
 # \frac{\partial\,\text{jumprelu}}{\partial h} := 1[h>\theta]$$
 #
-# where $\text{step} = 1[h>\theta]$ (Rajamanoharan et al. 2024, "Jumping Ahead: Improving Reconstruction Fidelity with
-# JumpReLU Sparse Autoencoders"). Why $\theta$ in front? A sample that the threshold passes loses not 1 but $\theta$:
-# that is how high the jump is. A *straight-through estimator* is just this, a gradient said by hand for a function
-# that has no useful one. With $\varepsilon = 0.5$:
+# where $\text{step} = 1[h>\theta]$ ([Rajamanoharan et al. 2024b](https://arxiv.org/abs/2407.14435), "Jumping Ahead:
+# Improving Reconstruction Fidelity with JumpReLU Sparse Autoencoders"). Why $\theta$ in front? A sample that the
+# threshold passes loses not 1 but $\theta$: that is how high the jump is. Such a gradient, written by hand for a
+# function that has no useful one, is called a *straight-through estimator*. With $\varepsilon = 0.5$:
 #
 # | $h$ | $\theta$ | jumprelu, step | slopes for $\theta$ | slopes for $h$ |
 # |---|---|---|---|---|
@@ -43,9 +46,10 @@ from saelab import check, hint, plots
 # | 1.9 | 2 | 0, 0 | −4, −2: off, but near enough to have a say | 0, 0 |
 # | 5 | 2 | 5, 1 | 0, 0: far above | 1, 0 |
 #
-# In PyTorch you say a gradient with a `torch.autograd.Function`. Here is rounding which, on the way back, pretends to
-# have slope 1 (Bengio et al. 2013, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
-# Computation"). `backward` returns ∂loss/∂input for each argument of `forward`, `None` for one that has none.
+# In PyTorch you write a gradient by hand as a `torch.autograd.Function`. Here is rounding which, on the way back,
+# pretends to have slope 1 ([Bengio et al. 2013](https://arxiv.org/abs/1308.3432), "Estimating or Propagating Gradients
+# Through Stochastic Neurons for Conditional Computation"). `backward` returns ∂loss/∂input for each argument of
+# `forward`, `None` for one that has none.
 
 
 # %%
@@ -125,71 +129,93 @@ check(jumprelu, step)
 # over `dim=0`. For `jumprelu` the slope has `theta` in front, and h's gradient is `grad_output` where h > θ.
 
 # %% [markdown] hint=3
-# `step` returns `(h > theta).to(h.dtype)`, its `backward` `None, -(grad_output * near).sum(0) / bandwidth`. `jumprelu`
-# is a second such class, or none at all: with `on = step(h, theta, bandwidth)` the sum
-# `h * on.detach() + theta.detach() * (on - on.detach())` has the right value and the right gradients.
+# In `step`, `forward` returns `(h > theta).to(h.dtype)` and `backward` returns
+# `None, -(grad_output * near).sum(dim=0) / bandwidth`. `jumprelu` is a second such class, with two slopes to change, or
+# none at all: with `on = step(h, theta, bandwidth)`, the term `theta.detach() * (on - on.detach())` is 0 and has θ's
+# gradient. What has to be added to it for the value, and for h's gradient?
 
 # %%
 # The same gradients as the course's own class?
 from saelab.sae import JumpReLUSAE
 
 torch.manual_seed(0)
-sae, x = JumpReLUSAE(8, 20, l0=0.3, bandwidth=0.5, threshold=0.6), torch.randn(64, 8)
-h, theta = sae.hidden(x), sae.threshold
-loss = (x - sae.decode(jumprelu(h, theta, 0.5))).square().sum(dim=1).mean() + 0.3 * step(h, theta, 0.5).sum() / 64
-numbers = list(sae.parameters())
-torch.testing.assert_close(torch.autograd.grad(loss, numbers), torch.autograd.grad(sae.loss(x).total, numbers))
+sae = JumpReLUSAE(8, 20, l0=0.3, bandwidth=0.5, threshold=0.6)
+x = torch.randn(64, 8)
+h = sae.hidden(x)
+x_hat = sae.decode(jumprelu(h, sae.threshold, 0.5))
+l0 = step(h, sae.threshold, 0.5).sum(dim=1).mean()
+loss = (x - x_hat).square().sum(dim=1).mean() + 0.3 * l0
+
+parameters = list(sae.parameters())
+yours = torch.autograd.grad(loss, parameters)
+theirs = torch.autograd.grad(sae.loss(x).total, parameters)
+torch.testing.assert_close(yours, theirs)
 
 # %%
 # What does your gradient estimate? 10,000 pre-activations, normally distributed, and 91 thresholds at once.
+bandwidths = [0.02, 0.3, 2.0]
+n_samples = 10_000
+
 torch.manual_seed(0)
 theta = torch.linspace(-1.5, 3, 91, requires_grad=True)
-h = torch.randn(10_000, 1).expand(-1, 91)
-exact = -torch.exp(-(theta.detach() ** 2) / 2) / (2 * torch.pi) ** 0.5
+h = torch.randn(n_samples, 1).expand(-1, 91)
+true_slope = -torch.exp(-(theta.detach() ** 2) / 2) / (2 * torch.pi) ** 0.5
+
 slopes, off = {}, {}
-for eps in (0.02, 0.3, 2.0):
-    (slope,) = torch.autograd.grad(step(h, theta, eps).mean(dim=0).sum(), theta)
-    low, high = [(h > theta.detach() + side * eps / 2).double().mean(dim=0) for side in (-1, 1)]
-    assert (slope - (high - low) / eps).abs().max() < 3 / (10_000 * eps)  # ± a sample on the edge of the window
-    slopes[f"ε = {eps}"], off[eps] = slope, (slope - exact).square().mean().sqrt()
+for eps in bandwidths:
+    mean_l0 = step(h, theta, eps).mean(dim=0)
+    (slope,) = torch.autograd.grad(mean_l0.sum(), theta)
+    below = (h > theta.detach() - eps / 2).double().mean(dim=0)
+    above = (h > theta.detach() + eps / 2).double().mean(dim=0)
+    finite_difference = (above - below) / eps
+    assert (slope - finite_difference).abs().max() < 3 / (n_samples * eps)  # ± a sample on the edge of the window
+    slopes[f"ε = {eps}"] = slope
+    off[eps] = (slope - true_slope).square().mean().sqrt()
     print(f"ε = {eps}: {off[eps]:.3f} from the true slope")
 assert off[0.3] < min(off[0.02], off[2.0]) / 2  # measured: a third of the smaller one
+
 plots.line(
     theta,
-    {**slopes, "−density: the true slope": exact},
-    title="Slope of the mean L0 for θ: a narrow window is noisy, a wide one is blind",
+    {**slopes, "−density: the true slope": true_slope},
+    title="Slope of the mean L0 for θ, estimated with three bandwidths",
     x_title="θ",
     y_title="∂ mean L0 / ∂θ",
 )
 
 # %%
-# And the kernel itself: who has a say about a threshold at 1? Each latent has one sample, so nothing is summed.
-h, theta = torch.linspace(0, 2, 401)[None], torch.ones(401, requires_grad=True)
-f = jumprelu(h, theta, 0.4)
+# And the kernel itself: which samples move a threshold at 1? Each latent has one sample, so nothing is summed.
+eps = 0.4
+h = torch.linspace(0, 2, 401)[None]
+theta = torch.ones(401, requires_grad=True)
+f = jumprelu(h, theta, eps)
+(slope,) = torch.autograd.grad(f.sum(), theta)
 plots.line(
     h[0],
-    {"jumprelu(h)": f[0], "its slope for θ, ε = 0.4": torch.autograd.grad(f.sum(), theta)[0]},
-    title="A sample within ε/2 of the threshold moves it, on either side; no other does",
+    {"jumprelu(h)": f[0], f"its slope for θ, ε = {eps}": slope},
+    title="One sample at h, and a threshold at 1",
     x_title="h",
     y_title="value, slope",
 )
 
+
 # %% [markdown]
 # Your slope *is* the finite difference of the mean $L_0$ between $\theta-\varepsilon/2$ and $\theta+\varepsilon/2$, on
-# this very batch (the cell asserts it). A narrow window sees few samples and is noisy, a wide one steady and biased.
+# this very batch (the cell asserts it). A narrow window sees few samples and is noisy. A wide one is steady and wrong:
+# it averages over densities far from $\theta$. And a sample moves a threshold only if it lies within $\varepsilon/2$ of
+# it, on either side.
 #
-# For the squared error it is right only *on average*. Take a lone feature: $x = h$, $\hat x$ its jumprelu. Off and just
-# below the threshold, ∂loss/∂f is $-2h$; on, it is 0; half of the window is off. So the error pushes θ down with
-# $\frac12\cdot2\theta\cdot\theta=\theta^2$ times the density, and the count pushes it up with $\lambda$ times the
+# For the squared error the slope is right only *on average*. Take a lone feature: $x = h$, $\hat x$ its jumprelu. Off
+# and just below the threshold, ∂loss/∂f is $-2h$; on, it is 0; half of the window is off. So the error pushes θ down
+# with $\frac12\cdot2\theta\cdot\theta=\theta^2$ times the density, and the count pushes it up with $\lambda$ times the
 # density. They balance at $\theta^2=\lambda$: a latent is worth having where $h^2>\lambda$.
 #
-# What this does **not** show: that θ finds its place in training. It moves only if samples fall in its window. A
-# threshold that starts far above all of them never hears of anything, and that latent is dead.
+# Will θ find that place in training? Only if samples fall in its window on the way. A threshold that starts far above
+# all of them gets no gradient, and its latent is dead.
 
 
 # %% misconception="jumprelu"
 def threshold_learns_nothing(h, theta, bandwidth):
-    "The value is right, but θ gets no gradient: to autograd a comparison is a constant. You have to say its slope."
+    "The value is right, but θ gets no gradient: to autograd a comparison is a constant. You have to define its slope."
     return h * (h > theta)
 
 
@@ -237,15 +263,15 @@ def a_jump_of_height_one(h, theta, bandwidth):
 
 
 # %% misconception="jumprelu"
-def only_samples_above_have_a_say(h, theta, bandwidth):
-    "θ hears only of samples above it. Those that are off, but less than ε/2 below, belong to the window too."
+def only_samples_above_count(h, theta, bandwidth):
+    "Only samples above θ move it. Those that are off, but less than ε/2 below, belong to the window too."
     on = step(h, theta, bandwidth)
     return h * on.detach() + theta.detach() * (on - on.detach()) * (h > theta)
 
 
 # %% misconception="jumprelu"
 def averaged_over_the_batch(h, theta, bandwidth):
-    "θ's gradient is a mean over the batch. Sum it: whether the loss is a mean is said by `grad_output` already."
+    "θ's gradient is a mean over the batch. Sum it: if the loss is a mean, `grad_output` knows that already."
     on = step(h, theta, bandwidth)
     return h * on.detach() + theta.detach() / len(h) * (on - on.detach())
 
@@ -259,7 +285,7 @@ def jump_reaches_h(h, theta, bandwidth):
 
 # %% misconception="jumprelu" part="step"
 def comparison_as_a_number(h, theta, bandwidth):
-    "A comparison has no gradient at all, so an L0 penalty made of it trains nothing. You have to say its slope."
+    "A comparison has no gradient at all, so an L0 penalty made of it trains nothing. You have to define its slope."
     return (h > theta).to(h.dtype)
 
 
@@ -272,7 +298,7 @@ def on_at_the_threshold(h, theta, bandwidth):
 
 # %% misconception="jumprelu" part="step"
 def step_pulls_h_up(h, theta, bandwidth):
-    "The step sends a gradient to h as well. We say it has none: the penalty moves thresholds, not pre-activations."
+    "The step sends a gradient to h as well. By definition it has none: the penalty moves thresholds only."
     near = ((h - theta).abs() < bandwidth / 2).to(h.dtype)
     return step(h, theta, bandwidth) + near / bandwidth * (h - h.detach())
 

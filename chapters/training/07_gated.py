@@ -1,8 +1,11 @@
 # %% [markdown]
 # # Gates
 #
-# The same trouble as with jumps, and two other ways out: ask who is on and how much in two questions, or bend the
-# penalty until it nearly counts.
+# The same trouble as with jumps, and two other ways out: ask in two questions which latents are on and how strongly, or
+# bend the penalty until it nearly counts.
+#
+# **At the end of this section** you will be able to write a Gated dictionary and an annealed penalty, and to say for
+# each loss of this chapter what it takes from a latent that is on.
 
 # %% setup=1
 import torch
@@ -12,14 +15,16 @@ from torch import Tensor
 from saelab import check, hint, plots
 
 # %% [markdown]
-# ## Who is on, and how much?
+# ## Which latents are on, and how strongly?
 #
-# An L1 penalty decides who is on, which you want, and pulls down everyone who is, which you don't: a lone feature that
-# is on in a share $q$ of the samples comes out too small by $\lambda/(2(1-q))$. A smaller $\lambda$ shrinks less, and
-# lets more in. **How could a penalty do the first without the second?**
+# An L1 penalty decides which latents are on, which you want, and pulls down all that are on, which you don't. A lone
+# feature comes out too small by $\lambda/(2(1-q))$, the law of exercise 2.7. (The share of samples in which it is on is
+# called $q$ here; $p$ will be an exponent.) A smaller $\lambda$ shrinks less, and lets more in. **How could a penalty
+# do the first without the second?**
 #
-# *Gated* dictionaries ask two questions with one set of directions (Rajamanoharan et al. 2024, "Improving Dictionary
-# Learning with Gated Sparse Autoencoders"):
+# *Gated* dictionaries ask two questions with one set of directions
+# ([Rajamanoharan et al. 2024a](https://arxiv.org/abs/2404.16014), "Improving Dictionary Learning with Gated Sparse
+# Autoencoders"):
 #
 # $$\pi = (x-b_\text{dec})W_\text{enc} + b_\text{gate},\qquad
 # m = (x-b_\text{dec})\,W_\text{enc}\,e^{r_\text{mag}} + b_\text{mag},\qquad f = 1[\pi>0]\cdot\text{ReLU}(m)$$
@@ -27,17 +32,19 @@ from saelab import check, hint, plots
 # Column $i$ of the magnitudes' weights is column $i$ of `W_enc` times $e^{r_i}$, a number that can't turn a direction
 # round and is 1 at $r_i=0$. Only $\text{gate}=\text{ReLU}(\pi)$ is penalised. But $1[\pi>0]$ has no gradient: the
 # reconstruction can't tell the gate when to open, and the penalty alone would close it for good. So the gate has to
-# reconstruct $x$ as well, shrunken as it is, through a decoder that this term may use but not change ($\text{sg}$ is
-# `.detach()`; otherwise the decoder would have to please the shrunken values too):
+# reconstruct $x$ as well, shrunken as it is. It does so through a decoder that this term may use but not change.
+# (Written $\text{sg}$, *stop gradient*: in PyTorch `.detach()`. Otherwise the decoder would have to suit the shrunken
+# values too.)
 #
 # $$\text{loss} = \lVert x - (f W_\text{dec}+b_\text{dec})\rVert^2 + \lambda\sum_i\text{gate}_i
 #    + \lVert x - (\text{gate}\;\text{sg}(W_\text{dec}) + \text{sg}(b_\text{dec}))\rVert^2$$
 #
-# The other way keeps the plain dictionary and bends the penalty: $\sum_i f_i^p$, with $p$ *annealed* in training from 1
-# (that is L1) towards 0 (that is a count) (Karvonen et al. 2024, "Measuring Progress in Dictionary Learning for
-# Language Model Interpretability with Board Game Models"). Its pull is $p f^{p-1}$: at $p=\frac12$ it is $\frac14$ at
+# The other way keeps the plain dictionary and bends the penalty: $\sum_i f_i^p$, where $p$ is *annealed*: it falls in
+# training from 1 (that is L1) in the direction of 0 (that would be a count) ([Karvonen et al.
+# 2024](https://arxiv.org/abs/2408.00113), "Measuring Progress in Dictionary Learning for Language Model
+# Interpretability with Board Game Models"). The pull on a latent is $p f^{p-1}$: at $p=\frac12$ it is $\frac14$ at
 # $f=4$, $\frac12$ at 1, 5 at 0.01, and infinite at 0. Infinity times the 0 behind a closed gate is NaN, and one NaN
-# ends a training, so we agree: **a latent at 0 costs nothing and gets gradient 0**, at every $p$, also at 1.
+# ends a training. So, by convention, **a latent at 0 costs nothing and gets gradient 0**, at every $p$, also at 1.
 
 
 # %% exercise="gated_loss" points=4 minutes=35 difficulty=3 importance=3
@@ -101,7 +108,7 @@ def annealed_penalty(f: Float[Tensor, "batch d_sae"], p: float) -> Float[Tensor,
 check(gated_loss, gated_encode, annealed_penalty)
 
 # %% [markdown] hint=1
-# There are two reconstructions. Which latents and which decoder does each use, and whom may each teach? As for
+# There are two reconstructions. Which latents and which decoder does each use, and what may each of them change? As for
 # $f^p$: what is its derivative at 0, and what does `torch.where` do with an infinite gradient times 0?
 
 # %% [markdown] hint=2
@@ -109,33 +116,44 @@ check(gated_loss, gated_encode, annealed_penalty)
 # term, `.detach()` belongs on `W_dec` *and* `b_dec`, not on the gate. Raise only what is positive to a power.
 
 # %% [markdown] hint=3
-# `gate = (h + b_gate).relu()`, `f = (gate > 0) * (h * r_mag.exp() + b_mag).relu()`; then the errors of
-# `f @ W_dec + b_dec` and of `gate @ W_dec.detach() + b_dec.detach()`, squared and summed over `dim=1`, plus
-# `lam * gate.sum(dim=1)`, and the mean. And `f[f > 0].pow(p).sum() / len(f)`.
+# `gate = (h + b_gate).relu()`, and `(h * r_mag.exp() + b_mag).relu()` is the magnitude; combine them. The
+# reconstructions are `f @ W_dec + b_dec` and `gate @ W_dec.detach() + b_dec.detach()`; both errors, squared and summed
+# over `dim=1`, and `lam * gate.sum(dim=1)` are one number per row. And `f[f > 0].pow(p)` is what the penalty adds up;
+# what does it divide by?
 
 # %%
 # The same loss and gradients as the course's own class?
 from saelab.sae import GatedSAE, JumpReLUSAE
 
 torch.manual_seed(0)
-sae, x = GatedSAE(8, 20, l1=0.3), torch.randn(64, 8)
+sae = GatedSAE(8, 20, l1=0.3)
+x = torch.randn(64, 8)
 for parameter in (sae.b_gate, sae.b_mag, sae.r_mag, sae.b_dec):
     parameter.data += 0.3 * torch.randn_like(parameter)
 f, gate = gated_encode(x, sae.W_enc, sae.b_gate, sae.r_mag, sae.b_mag, sae.b_dec)
-loss, numbers = gated_loss(x, f, gate, sae.W_dec, sae.b_dec, 0.3), list(sae.parameters())
-torch.testing.assert_close(loss, sae.loss(x).total)
-torch.testing.assert_close(torch.autograd.grad(loss, numbers), torch.autograd.grad(sae.loss(x).total, numbers))
+loss = gated_loss(x, f, gate, sae.W_dec, sae.b_dec, 0.3)
+expected = sae.loss(x).total
+
+parameters = list(sae.parameters())
+torch.testing.assert_close(loss, expected)
+torch.testing.assert_close(torch.autograd.grad(loss, parameters), torch.autograd.grad(expected, parameters))
 
 # %%
 # Eight features at right angles, each on in a tenth of the samples with a strength of 1 to 2, and a little noise. Every
-# dictionary starts at the truth, with λ = 0.3. What becomes of the strengths? The course's classes have your losses.
+# dictionary starts at the truth. What becomes of the strengths? The course's classes have your losses.
 from saelab.sae import Loss, StandardSAE, train
 
-lam, steps, truth = 0.3, 600, torch.linalg.qr(torch.randn(8, 8)).Q
+lam = 0.3
+q = 0.1  # share of samples in which a feature is on
+last_p = 0.2
+steps = 600
+
+truth = torch.linalg.qr(torch.randn(8, 8)).Q
 
 
-def sample(n):
-    a = (torch.rand(n, 8) < 0.1) * (1 + torch.rand(n, 8))  # n features
+def sample(n: int) -> tuple[Tensor, Tensor]:
+    """Strengths a [n, 8] and activations x [n, 8]."""
+    a = (torch.rand(n, 8) < q) * (1 + torch.rand(n, 8))
     return a, a @ truth + 0.02 * torch.randn(n, 8)
 
 
@@ -144,42 +162,52 @@ class AnnealedSAE(StandardSAE):
 
     def loss(self, x, *_, **__):
         f = self.encode(x)
-        x_hat, self.p = self.decode(f), self.p - 0.8 / steps  # p falls from 1 to 0.2
+        x_hat = self.decode(f)
+        self.p -= (1 - last_p) / steps
         error = (x - x_hat).square().sum(dim=1).mean()
         return Loss({"mse": error, "penalty": lam * annealed_penalty(f, self.p)}, f, x_hat)
 
 
-kinds = {"Standard": StandardSAE(8, 8, lam), "p-annealed": AnnealedSAE(8, 8), "Gated": GatedSAE(8, 8, lam)}
-kinds["JumpReLU"] = JumpReLUSAE(8, 8, lam, bandwidth=0.4, threshold=0.3)
-(a, x), lost = sample(20_000), {}
+kinds = {
+    "Standard": StandardSAE(8, 8, lam),
+    "p-annealed": AnnealedSAE(8, 8),
+    "Gated": GatedSAE(8, 8, lam),
+    "JumpReLU": JumpReLUSAE(8, 8, lam, bandwidth=0.4, threshold=0.3),
+}
+a, x = sample(20_000)
+lost = {}
 for name, sae in kinds.items():
-    sae.W_enc.data, sae.W_dec.data = truth.T.clone(), truth.clone()
-    train(sae, lambda t: sample(256)[1], steps, lr=0.01, normalise=False, progress=False)
+    sae.W_enc.data = truth.T.clone()
+    sae.W_dec.data = truth.clone()
+    train(sae, lambda step: sample(256)[1], steps, lr=0.01, normalise=False, progress=False)
     away = (a - sae.encode(x)).detach()
-    lost[name] = torch.stack([away[(a > low) & (a < low + 1 / 3)].mean() for low in (1, 4 / 3, 5 / 3)])
+    thirds = [(a > low) & (a < low + 1 / 3) for low in (1, 4 / 3, 5 / 3)]
+    lost[name] = torch.stack([away[third].mean() for third in thirds])
     print(f"{name:<10} lost on average {lost[name].mean().abs():.2f}")
 
-assert (lost["Standard"] / (lam / 2 / 0.9) - 1).abs().max() < 0.02  # measured in six runs: below 0.4%
+law = lam / (2 * (1 - q))
+assert (lost["Standard"] / law - 1).abs().max() < 0.02  # measured in six runs: below 0.4%
 assert max(lost[name].abs().max() for name in ("Gated", "JumpReLU")) < 0.01
 assert 0.01 < lost["p-annealed"].mean() < 0.07
 plots.bars(
     lost,
     ["1 to 1.33", "1.33 to 1.67", "1.67 to 2"],
-    title="L1 takes the same from every feature, p-annealing less, a gate and a jump nothing",
+    title="What does each loss take from a feature?",
     x_title="true strength a",
     y_title="mean of a − f",
-    guides={"the law for L1": lam / 2 / 0.9},
+    guides={"the law for L1": law},
 )
+
 
 # %% [markdown]
 # The standard dictionary loses $\lambda/(2(1-q))=0.17$ everywhere. The annealed penalty ends at $p=0.2$ with a pull of
 # $\lambda p f^{p-1}$, a fifth of L1's at $f=1$ and less above: small strengths lose more than large ones. The two
 # others have nothing that pulls on a latent that is on.
 #
-# What this does **not** show: who is better. λ means another thing in each loss, so equal λ is no fair comparison; set
-# curves of error against $L_0$ side by side. Each dictionary started at the truth, so nothing was searched for. And a
-# Gated latent *is* a JumpReLU one, $m$ with a threshold of $b_\text{mag}-e^{r}\,b_\text{gate}$ (where that isn't
-# negative): the two differ in how they are trained, hardly in what they can say.
+# Which of the four is better? This cell can't tell. λ means another thing in each loss, so equal λ is no fair
+# comparison; set curves of error against $L_0$ side by side. And each dictionary started at the truth, so nothing was
+# searched for. Besides, a Gated latent *is* a JumpReLU one, $m$ with a threshold of $b_\text{mag}-e^{r}\,b_\text{gate}$
+# (where that isn't negative): the two differ in how they are trained, hardly in what they can express.
 
 
 # %% misconception="gated_loss"
@@ -198,7 +226,7 @@ def gate_learns_from_the_penalty_alone(x, f, gate, W_dec, b_dec, lam):
 
 # %% misconception="gated_loss"
 def penalty_on_the_magnitudes(x, f, gate, W_dec, b_dec, lam):
-    "The penalty is on f, so f shrinks again. Penalise the gate: how much is on must be free."
+    "The penalty is on f, so f shrinks again. Penalise the gate: the magnitude must cost nothing."
     return gated_loss(x, f, gate, W_dec, b_dec, 0.0) + lam * f.sum(dim=1).mean()
 
 
@@ -224,13 +252,13 @@ def the_bias_is_scaled_too(x, W_enc, b_gate, r_mag, b_mag, b_dec):
 
 # %% misconception="gated_loss" part="gated_encode"
 def magnitudes_pass_a_closed_gate(x, W_enc, b_gate, r_mag, b_mag, b_dec):
-    "f is ReLU(m), whatever the gate says. Where π is 0 or less the latent is off."
+    "f is ReLU(m), whether the gate is open or not. Where π is 0 or less the latent is off."
     return ((x - b_dec) @ W_enc * r_mag.exp() + b_mag).relu(), gated_encode(x, W_enc, b_gate, r_mag, b_mag, b_dec)[1]
 
 
 # %% misconception="gated_loss" part="gated_encode"
 def strength_of_the_gate_counts(x, W_enc, b_gate, r_mag, b_mag, b_dec):
-    "f was multiplied by ReLU(π) itself, so it shrinks with the gate. The gate says yes or no: 1[π > 0]."
+    "f was multiplied by ReLU(π) itself, so it shrinks with the gate. The gate is a yes or a no: 1[π > 0]."
     f, gate = gated_encode(x, W_enc, b_gate, r_mag, b_mag, b_dec)
     return f * gate, gate
 

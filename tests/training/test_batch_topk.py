@@ -1,4 +1,4 @@
-"""Who shares the budget, and what decides when there is no batch?"""
+"""Which rows share the budget, and what decides when there is no batch?"""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def test_the_average_row_has_k(batch_topk, rng, k):
 
 
 def test_a_negative_entry_is_never_on(batch_topk, rng):
-    "Where too few entries are positive, places stay empty; a very negative entry takes nobody's place."
+    "Where too few entries are positive, places stay empty; a very negative entry takes no place."
     h = -rng.uniform(3, 8, low=1.0, high=4.0)
     h[rng.integer(0, 3), 2:4], h[1, 5] = rng.uniform(2, low=0.1, high=0.9), 0.5
     for k in (1, 2, 4):
@@ -49,7 +49,7 @@ def test_with_room_for_all_it_is_relu(batch_topk, rng):
 
 
 def test_with_a_threshold_a_row_does_not_mind_its_neighbours(batch_topk, rng):
-    "With a theta neither k nor the other rows have a say: a row by itself gives what it gives in company."
+    "With a theta neither k nor the other rows matter: a row alone gives what it gives among others."
     h, theta = rng.normal(6, 10), rng.uniform(1, low=0.2, high=0.6).item()
     h[0] += 3.0
     for rows in (h, h[:1], h[3:5]):
@@ -79,7 +79,7 @@ def test_what_is_kept_passes_the_gradient_on(batch_topk, rng, theta):
 
 
 def test_the_threshold_is_the_mean_of_what_just_gets_in(inference_threshold, rng):
-    "One number a batch, the smallest that BatchTopK keeps in it; then the mean over the batches."
+    "Take one number per batch, the smallest that BatchTopK keeps in it; then the mean over the batches."
     h = rng.uniform(3, 4, 7, low=0.1) * torch.tensor([1.0, 3.0, 10.0])[:, None, None]
     h[:, 0] *= 2
     smallest = [sorted(batch.flatten().tolist())[-8] for batch in h]

@@ -14,7 +14,7 @@ def weights(rng, comp=3, d_in=4, d_sae=7):
 
 
 def test_where_x_is_b_dec_each_latent_shows_its_own_bias(encode, rng):
-    "With nothing left after b_dec is taken off, b_enc speaks alone, and the ReLU comes after it."
+    "With x = b_dec nothing is left but b_enc, and the ReLU comes after it."
     W_enc, b_enc, b_dec = weights(rng)
     assert_close(encode(b_dec.repeat(5, 1, 1), W_enc, b_enc, b_dec), b_enc.clamp(min=0).repeat(5, 1, 1), **CLOSE)
 
@@ -41,7 +41,7 @@ def test_moving_x_and_b_dec_together_changes_no_latent(encode, rng):
 
 
 def test_a_component_sees_what_it_would_see_alone(encode, decode, rng):
-    "Component c uses x[..., c, :] and its own weights and biases, and hears nothing of the others."
+    "Component c uses x[..., c, :] and its own weights and biases, and nothing of the others."
     (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng), rng.normal(5, 3, 4), rng.uniform(5, 3, 7), rng.normal(3, 7, 4)
     latents, x_hat = encode(x, W_enc, b_enc, b_dec), decode(f, W_dec, b_dec)
     for c in range(3):

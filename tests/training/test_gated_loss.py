@@ -1,4 +1,4 @@
-"""Does the gate decide, the magnitude measure, and the penalty weigh the right one of the two?"""
+"""Does the gate decide, does the magnitude measure, and is the penalty on the right one of the two?"""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def test_moving_the_data_and_the_bias_together_changes_nothing(gated_loss, rng):
 
 
 def test_the_penalty_pulls_on_the_gate_and_not_on_the_magnitudes(gated_loss, rng):
-    "Where both reconstructions are perfect the penalty alone has a gradient: who feels it?"
+    "Where both reconstructions are perfect the penalty alone has a gradient: does f get any of it, or the gate?"
     x, f, _, W_dec, b_dec, lam = for_the_loss(rng, batch=1, least=0.1)
     x = f @ W_dec + b_dec
     _, to_f, to_gate, *_ = gradients(gated_loss, x, f, f, W_dec, b_dec, lam)
@@ -108,7 +108,7 @@ def test_at_the_decoders_bias_only_the_encoders_biases_are_left(gated_encode, rn
 
 @pytest.mark.parametrize("p", [1.0, 0.5, 0.05])
 def test_what_is_on_costs_its_power_and_zeros_cost_nothing(annealed_penalty, rng, p):
-    "A sum over latents, a mean over samples; no root at the end, nothing for latents at 0, but for the faintest on."
+    "A sum over latents, a mean over samples; no root. Latents at 0 cost nothing; the faintest that is on does."
     sizes, places = rng.uniform(3, low=0.3, high=5.0) * torch.tensor([1.0, 1.0, 1e-7]), rng.permutation(21)
     f = torch.cat([sizes, torch.zeros(18)])[places].view(3, 7)
     assert_close(annealed_penalty(f, p), sum(size**p for size in sizes) / 3, **CLOSE)
@@ -116,7 +116,7 @@ def test_what_is_on_costs_its_power_and_zeros_cost_nothing(annealed_penalty, rng
 
 @pytest.mark.parametrize("p", [1.0, 0.5, 0.2])
 def test_the_pull_grows_towards_zero_and_is_gone_at_zero(annealed_penalty, rng, p):
-    "p·f^(p−1) over the batch size where f > 0. At 0 the formula is infinite for p < 1; agreed was a gradient of 0."
+    "p·f^(p−1) over the batch size where f > 0. At 0 the formula is infinite for p < 1; by convention it is 0."
     f = rng.uniform(4, 6, low=0.2, high=4.0) * (rng.permutation(24) < 12).view(4, 6)
     f[0] *= 1e-5
     expected = torch.where(f > 0, p * f.clamp_min(1e-6) ** (p - 1) / 4, 0.0)

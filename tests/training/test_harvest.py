@@ -75,7 +75,7 @@ def test_each_row_leaves_the_buffer_once_and_whole(ShuffleBuffer, rng, capacity,
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=["float16", "float64"])
 def test_rows_keep_their_dtype(ShuffleBuffer, rng, dtype):
-    "Half as many bytes a row should stay half as many. What dtype has the buffer before the first row comes?"
+    "Half as many bytes per row should stay half as many. What dtype has the buffer before the first row comes?"
     rows, buffer = numbered(rng, 20).to(dtype), ShuffleBuffer(6, 4, 0)
     got = {batch.dtype for part in rows.split(10) for batch in buffer.add(part)} | {b.dtype for b in buffer.finish()}
     assert got == {dtype}, f"{dtype} went in: expected it to come out, got {got}."

@@ -1,4 +1,4 @@
-"""Does a threshold let through what it should, and does it hear of the samples near it?"""
+"""Does a threshold let through what it should, and do the samples near it move it?"""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_what_is_above_its_threshold_passes_whole_and_nothing_else_does(jumprelu
 
 
 def test_a_latent_exactly_at_its_threshold_is_off(jumprelu, step, rng):
-    "Is it h > θ or h ≥ θ? The text says which."
+    "Is it h > θ or h ≥ θ? The text decides."
     theta = rng.uniform(5, low=0.4, high=2.0)
     h = torch.stack([theta, theta + 0.1])
     assert_close(jumprelu(h, theta, 0.3), torch.stack([0 * theta, theta + 0.1]), **CLOSE)
@@ -43,7 +43,7 @@ def test_a_gradient_reaches_h_where_the_latent_is_on(jumprelu, rng):
 
 
 def test_the_step_sends_no_gradient_to_h(step, rng):
-    "By agreement the count moves thresholds only: what does `backward` return for h?"
+    "By convention the count moves thresholds only: what does `backward` return for h?"
     h, theta, eps, _ = thresholds(rng)
     assert_close(gradients(step, h, theta, eps, weights=rng.normal(*h.shape))[0], torch.zeros_like(h), **CLOSE)
 

@@ -60,7 +60,7 @@ def test_every_row_gets_norm_one_and_keeps_its_direction(renormalise, rng):
     assert_close(renormalise(directions * lengths), directions, atol=1e-3, rtol=0)  # room for 1e-6 added to a length
 
 
-def test_a_row_of_zeros_stays_and_disturbs_nobody(renormalise, rng):
+def test_a_row_of_zeros_stays_and_disturbs_no_other(renormalise, rng):
     "0/0 is NaN: guard the division. A row that merely has a zero in it, or a sum of 0, has a direction."
     W = torch.tensor([[0.0, 0, 0], [0, 3, -3], [2, 0, 0]])[rng.permutation(3)]
     assert_close(renormalise(W).pow(2).sum(dim=1), (W != 0).any(dim=1).float(), **CLOSE)

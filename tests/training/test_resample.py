@@ -1,4 +1,4 @@
-"""Who is dead, what does a dead latent get, and where does it look?"""
+"""Which latents are dead, what do they get, and where do they point?"""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ CLOSE = {"atol": 1e-6, "rtol": 1e-4}
 
 
 def patient(rng, n_dead=4, n_live=5, d_in=7, steps=4, batch=6):
-    # a dictionary with Adam's means, f, directions and who is dead; latent `live[0]` is always on, the others just once
+    # a dictionary with Adam's means, f, directions, which are live, which dead; `live[0]` is always on, the others once
     n, order = n_dead + n_live, rng.permutation(n_dead + n_live)
     live, dead = order[:n_live], order[n_live:]
     f = torch.zeros(steps * batch, n)
@@ -49,16 +49,16 @@ def test_a_dead_latent_points_where_its_own_row_says(resample, rng):
     assert_close(normalize(W_enc[0, :, dead], dim=0).T, normalize(fresh[dead], dim=1), **CLOSE)
 
 
-def test_a_newcomer_speaks_at_a_fifth_of_the_usual_voice(resample, rng):
-    "How long are the encoder columns of the live latents, on average? A newcomer's is 0.2 times that."
+def test_a_new_encoder_column_is_a_fifth_as_long_as_usual(resample, rng):
+    "How long are the encoder columns of the live latents, on average? A new one is 0.2 times as long."
     state, f, fresh, live, dead = patient(rng)
     state[0] *= rng.uniform(1, low=0.2, high=0.5) if rng.integer(0, 2) else rng.uniform(1, low=2.0, high=5.0)
     usual = sum(state[0][0, :, i].square().sum() ** 0.5 for i in live) / len(live)
     assert_close(resample(*state, f, fresh)[0][0, :, dead].norm(dim=0), (0.2 * usual).repeat(len(dead)), **CLOSE)
 
 
-def test_a_newcomer_has_no_bias(resample, rng):
-    "The bias that kept the latent silent has to go."
+def test_a_new_latent_has_no_bias(resample, rng):
+    "The bias that kept the latent off has to go."
     state, f, fresh, _, dead = patient(rng)
     assert_close(resample(*state, f, fresh)[1][0, dead], torch.zeros(len(dead)), atol=0.0, rtol=0.0)
 

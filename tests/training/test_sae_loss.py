@@ -16,7 +16,7 @@ def case(rng, batch=5, d_in=4, d_sae=7):
     return rng.normal(batch, d_in), rng.normal(batch, d_sae).clamp(min=0), rng.normal(batch, d_in), lam
 
 
-def test_a_perfect_and_silent_dictionary_costs_nothing(sae_loss, rng):
+def test_a_perfect_dictionary_with_nothing_on_costs_nothing(sae_loss, rng):
     "Without error and without a latent on, nothing is left to pay."
     x, f, _, lam = case(rng)
     assert_close(sae_loss(x, torch.zeros_like(f), x.clone(), lam), torch.tensor(0.0))
@@ -38,7 +38,7 @@ def test_one_latent_that_is_on_costs_its_strength_times_lam(sae_loss, rng):
 
 
 def test_latents_that_are_off_cost_nothing_however_many_they_are(sae_loss, rng):
-    "A wider dictionary whose new latents are off is no cheaper and no dearer: don't divide by d_sae."
+    "A wider dictionary whose new latents are off costs no less and no more: don't divide by d_sae."
     x, f, x_hat, lam = case(rng)
     assert_close(sae_loss(x, pad(f, (0, 9)), x_hat, lam), sae_loss(x, f, x_hat, lam), **CLOSE)
 

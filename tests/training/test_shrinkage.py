@@ -52,14 +52,14 @@ def test_each_feature_is_measured_on_its_own_latent(measured_shrinkage, rng):
 
 
 def test_examples_without_the_feature_do_not_count(measured_shrinkage, rng):
-    "Only where a > 0: elsewhere a latent at 0 would bring the mean down, and a false alarm would spoil it."
+    "Count only where a > 0: elsewhere a latent at 0 brings the mean down, and a false alarm spoils it."
     a, f, index, short = sure(rng)
     f[:, index] += (a == 0) * (rng.uniform(90, 4) < 0.3) * rng.uniform(90, 4)
     assert_close(measured_shrinkage(a, f, index), short, **CLOSE)
 
 
-def test_examples_where_the_latent_is_silent_do_not_count(measured_shrinkage, rng):
-    "Only where f > 0: a latent that says nothing falls short by all of a, which is no matter of λ alone."
+def test_examples_where_the_latent_is_off_do_not_count(measured_shrinkage, rng):
+    "Count only where f > 0: a latent that is off falls short by all of a, and that is not shrinkage."
     a, f, index, short = sure(rng)
     f[:, index] *= rng.uniform(90, 4) < 0.7
     assert_close(measured_shrinkage(a, f, index), short, **CLOSE)

@@ -1,4 +1,4 @@
-"""What do the k largest leave over, and who has to explain that?"""
+"""What do the k largest leave over, and which latents have to explain that?"""
 
 import pytest
 import torch
@@ -71,12 +71,12 @@ def test_what_is_kept_passes_the_gradient_on(keep_top, rng):
     assert_close(gradients(keep_top, h, 3, weights=weights)[0], weights * on, **CLOSE)
 
 
-def test_where_nobody_is_dead_only_the_reconstruction_counts(topk_loss, rng):
-    "Squares are summed over d_in and averaged over the batch; with nobody dead that is all, and it has its gradient."
+def test_where_none_is_dead_only_the_reconstruction_counts(topk_loss, rng):
+    "Squares are summed over d_in and averaged over the batch; with none dead that is all, and it has its gradient."
     h, weights = transparent(rng)
-    nobody = torch.zeros(9, dtype=torch.bool)
-    assert_close(topk_loss(*weights, nobody, 3, 4, 0.5), expected_loss(h, weights, nobody, 3, 4, 0.5), **CLOSE)
-    f, got = torch.stack([top(row, 3) for row in h]), gradients(topk_loss, *weights, nobody, 3, 4, 0.5)
+    none = torch.zeros(9, dtype=torch.bool)
+    assert_close(topk_loss(*weights, none, 3, 4, 0.5), expected_loss(h, weights, none, 3, 4, 0.5), **CLOSE)
+    f, got = torch.stack([top(row, 3) for row in h]), gradients(topk_loss, *weights, none, 3, 4, 0.5)
     assert_close(got[3], -2 / len(h) * f.T @ (h - weights[2] - f), **CLOSE)
 
 

@@ -47,10 +47,10 @@ def test_features_and_latents_are_matched_one_to_one(match, rng, name):
 
 @pytest.mark.parametrize("missing", [0.0, 0.3], ids=["along its row", "across its row too"])
 def test_a_row_turns_only_towards_what_is_missing_across_it(train_sae, rng, missing):
-    "A first step moves each number by lr, unless Adam sees no gradient. A second: by memory, from a row of length 1."
+    "The first step moves each number by lr, unless Adam sees no gradient. The second goes on by memory, from length 1."
     row, across = normalize(torch.tensor([1.0, -2, 3, 4]).double()[rng.permutation(4)], dim=0), rng.normal(4).double()
     across = missing * normalize(across - across @ row * row, dim=0)
-    x = rng.uniform(6, 1, 1, low=1.0, high=2.0) * (row + across)  # of which the latent says half, along its row
+    x = rng.uniform(6, 1, 1, low=1.0, high=2.0) * (row + across)  # of which the latent gives half, along its row
     start = 0.5 * row[None, :, None], torch.zeros(1, 1).double(), row[None, None], torch.zeros(1, 4).double()
     once = normalize(row + 0.1 * across.sign(), dim=0)
     then = normalize(once + 0.05 * 0.67006 * across.sign(), dim=0)  # the latent is off; m and v carry on
@@ -59,7 +59,7 @@ def test_a_row_turns_only_towards_what_is_missing_across_it(train_sae, rng, miss
 
 
 def test_rows_of_the_decoder_have_length_one_at_the_end(train_sae, rng):
-    "A latent's direction is a row of W_dec, along its last axis. Lengths are mended after Adam's step, every time."
+    "A latent's direction is a row of W_dec, along its last axis. After each step of Adam rows get length 1 again."
     for steps in (1, 3):
         assert_close(train_sae(*any_run(rng, steps), 0.3)[2].norm(dim=-1), torch.ones(3, 4).double(), **CLOSE)
 
