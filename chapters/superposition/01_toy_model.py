@@ -533,7 +533,7 @@ for name, model in {"linear": linear, "with a ReLU": forward}.items():
     torch.manual_seed(0)  # both start alike and see the same data
     W = (0.5 * torch.randn(1, 2, 5)).requires_grad_()
     b = torch.zeros(1, 5, requires_grad=True)
-    optimizer = torch.optim.Adam([W, b], lr=lr)
+    optimizer = torch.optim.Adam([W, b], lr)
     losses[name] = torch.zeros(steps)
     for step in range(steps):
         x = generate_batch(1, 1024, torch.full((1, 5), p))
