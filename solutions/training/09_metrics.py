@@ -52,7 +52,7 @@ def mcc(W_dec: Float[Tensor, "d_sae d_in"], truth: Float[Tensor, "feats d_in"]) 
 
 
 def best_f1(f: Float[Tensor, "token d_sae"], labels: Bool[Tensor, "token factor"]) -> Float[Tensor, "factor"]:
-    """F1 of the latent that says each factor best, where f > 0 says yes; nan for a factor that is never true.
+    """F1 of the best latent for each factor, where f > 0 means yes; nan for a factor that is never true.
 
     A latent that is never on when the factor is true, dead or not, has F1 0.
 

@@ -16,7 +16,7 @@ def a_run(rng, batch=3):  # x, x_hat, f, mask: sequences of unequal length, wild
 
 
 def test_the_mean_leaves_all_of_the_variance_and_its_mirror_four_times_as_much(evaluate, rng):
-    "x̂ = x, μ and 2μ − x have FVU 0, 1 and 4. μ is the mean of the tokens that count; sum above and below alike."
+    "x̂ = x, μ and 2μ − x have FVU 0, 1 and 4. μ is the mean over the tokens that count, above and below the line."
     x, _, f, mask = a_run(rng)
     for times in (0, 1, 2):
         assert_close(evaluate(x, x + times * (x[mask].mean(0) - x), f, mask)[1], float(times**2), **CLOSE)
@@ -32,7 +32,7 @@ def test_a_dimension_that_hardly_varies_weighs_next_to_nothing(evaluate, rng):
 
 
 def test_only_tokens_that_count_count_and_all_alike(evaluate, rng):
-    "Cut them out and join them into one sequence: nothing may change, neither by padding nor by who shared a sequence."
+    "Cut them out and join them into one sequence: nothing may change."
     *given, mask = a_run(rng)
     joined = evaluate(*(part[mask][None] for part in given), torch.ones(1, int(mask.sum())) > 0)
     for got, expected in zip(evaluate(*given, mask), joined):
@@ -40,7 +40,7 @@ def test_only_tokens_that_count_count_and_all_alike(evaluate, rng):
 
 
 def test_a_latent_is_on_where_it_is_above_zero_however_faint(evaluate, rng):
-    "0.001 is on; 0 and below is off. Frequency and dead are fractions, L0 a number of latents; padding is no life."
+    "0.001 is on; 0 and below is off. Frequency and dead are fractions, L0 a number of latents. Padding doesn't count."
     x, x_hat, f, mask = a_run(rng)
     on = (rng.uniform(*f.shape) < rng.uniform(11, high=0.9)) & (torch.arange(11) < 8) | ~mask[..., None]
     on[0, 1] = False  # a token without any
@@ -54,7 +54,7 @@ def test_a_latent_is_on_where_it_is_above_zero_however_faint(evaluate, rng):
 
 
 def test_the_truth_is_found_in_any_order_and_at_any_length(mcc, rng):
-    "MCC is 1: cosines look at directions only, on both sides, and latents that are left over do no harm."
+    "MCC is 1: cosines compare directions only, on both sides, and latents that are left over do no harm."
     truth, size = rng.normal(4, 6), 10 ** rng.uniform(9, 1, low=-3.0)
     size[0] = 1e-3
     W = torch.cat([truth, 3 * rng.normal(5, 6)]) * size
@@ -92,7 +92,7 @@ def test_precision_alone_is_little_and_recall_alone_is_little(best_f1, rng):
 
 
 def test_dead_latents_change_nothing(best_f1, rng):
-    "Rare factors, and latents that never say yes: their F1 is 0, not 0/0, and one good latent is enough."
+    "The F1 of a latent that never fires is 0, not 0/0, and one good latent is enough for a factor."
     f, labels = rng.normal(40, 6), rng.uniform(40, 3) < 0.15
     labels[0] = True
     dead = -rng.uniform(40, 2) * torch.cat([labels[:, :1], rng.uniform(40, 1) < 0.5], dim=1)
@@ -104,7 +104,7 @@ def test_dead_latents_change_nothing(best_f1, rng):
 
 
 def test_what_is_never_true_can_not_be_missed(best_f1, rng):
-    "There was nothing to find, so the answer is nan, whatever the latents do; the other factors are as before."
+    "There was nothing to find, so the answer is nan, whatever the latents do; the other factors keep their F1."
     f, labels = rng.normal(15, 4), torch.arange(15)[:, None] < torch.tensor([3, 9])
     for latents in (f, f - 9):
         found = best_f1(latents, pad(labels, (0, 1)))
@@ -112,7 +112,7 @@ def test_what_is_never_true_can_not_be_missed(best_f1, rng):
 
 
 def test_agrees_with_the_reference_on_random_dictionaries(evaluate, mcc, best_f1, reference, rng):
-    "All at once, in both float types, with one sequence and three, with few latents and many."
+    "This tries everything at once, in both float types, with one sequence and three, with few latents and many."
     for batch, d_sae in [(1, 3), (3, 11)]:
         *given, mask = a_run(rng, batch)
         for kind in (torch.float32, torch.float64):

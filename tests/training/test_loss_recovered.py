@@ -18,7 +18,7 @@ def a_mask(rng):  # [3, 6]: padding to the right, to the left, a hole; 4, 2 and 
 
 
 def test_who_does_not_know_pays_log_of_the_vocabulary(next_token_loss, rng):
-    "Equal logits, at whatever height, are a uniform forecast over the vocabulary: log V, in nats."
+    "Equal logits, at whatever height, are a uniform forecast over the vocabulary. Its loss is log V, in nats."
     V = rng.integer(5, 20)
     logits, tokens = rng.normal(2, 4, 1).expand(2, 4, V), (rng.uniform(2, 4) * V).long()
     assert_close(next_token_loss(logits, tokens), torch.full((2, 3), math.log(V)), **CLOSE)
@@ -26,7 +26,7 @@ def test_who_does_not_know_pays_log_of_the_vocabulary(next_token_loss, rng):
 
 @pytest.mark.parametrize("gap", [20.0, 500.0])
 def test_who_is_sure_pays_nothing_or_all_of_the_gap(next_token_loss, rng, gap):
-    "One logit stands `gap` above all others. Right: loss 0. Wrong: the gap, never infinite. Softmax once, and safely."
+    "One logit stands `gap` above all others. If it is right the loss is 0, if it is wrong it is the gap, and finite."
     tokens = rng.permutation(7)[None, :5]
     said = torch.where(torch.arange(5) == 2, tokens[:, :1], tokens.roll(-1, 1))  # wrong about token 3
     logits = gap * one_hot(said, 7) + rng.normal(1, 5, 1)
@@ -34,34 +34,34 @@ def test_who_is_sure_pays_nothing_or_all_of_the_gap(next_token_loss, rng, gap):
 
 
 def test_the_loss_pulls_the_forecast_to_the_next_token(next_token_loss, rng):
-    "The gradient is the forecast less 1 at the token that came, and 0 for the last logits, which forecast nothing."
+    "The gradient is the forecast, minus 1 at the token that came. The last logits forecast nothing: theirs is 0."
     logits, tokens = rng.normal(2, 4, 7), (rng.uniform(2, 4) * 7).long()
     expected = (logits.softmax(dim=-1) - one_hot(tokens.roll(-1, 1), 7)) * (torch.arange(4) < 3)[:, None]
     assert_close(gradients(next_token_loss, logits, tokens)[0], expected, **CLOSE)
 
 
 def test_nothing_lost_is_one_ablation_is_zero_and_worse_is_less(loss_recovered, rng):
-    "Spliced as clean, as ablated, worse by as much again, better than clean: 1, 0, −1, 2. Only *mean* losses count."
+    "Spliced as clean gives 1, as ablated 0, worse by as much again −1, better than clean 2. Only *mean* losses count."
     mask, clean, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, 5, low=1.0, high=3.0)
     harm[:, 1] -= 3  # there ablation helps
     for times, expected in [(0, 1.0), (1, 0.0), (2, -1.0), (-1, 2.0)]:
         assert_close(loss_recovered(clean, clean + times * harm, clean + harm, mask), expected, **CLOSE)
 
 
-def test_means_come_first_and_the_ratio_last(loss_recovered, rng):
-    "Ablation does little harm in one sequence, much in another. One ratio, where all predictions weigh alike."
-    mask, clean, lost, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, low=0.5), torch.tensor([0.2, 2.0, 6.0])
-    n = (mask[:, 1:] & mask[:, :-1]).sum(dim=1)
-    got = loss_recovered(clean, clean + lost[:, None], clean + harm[:, None], mask)
-    assert_close(got, 1 - ((n * lost).sum() / (n * harm).sum()).item(), **CLOSE)
-
-
 def test_a_prediction_from_or_of_padding_does_not_count(loss_recovered, rng):
-    "Entry s was made at token s of token s + 1, and both must be in the mask, whichever side the padding is on."
+    "Entry s was made at token s and is about token s + 1. Both must be in the mask, whichever side the padding is on."
     mask, clean, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, 5, low=1.0, high=3.0)
     given, wild = (clean, clean + rng.uniform(3, 5), clean + harm), 30 * rng.uniform(3, 3, 5)
     changed = [torch.where(mask[:, 1:] & mask[:, :-1], loss, other) for loss, other in zip(given, wild)]
     assert_close(loss_recovered(*changed, mask), loss_recovered(*given, mask), **CLOSE)
+
+
+def test_means_come_first_and_the_ratio_last(loss_recovered, rng):
+    "Ablation does little harm in one sequence and much in another. Take the three means first, over all predictions."
+    mask, clean, lost, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, low=0.5), torch.tensor([0.2, 2.0, 6.0])
+    n = (mask[:, 1:] & mask[:, :-1]).sum(dim=1)
+    got = loss_recovered(clean, clean + lost[:, None], clean + harm[:, None], mask)
+    assert_close(got, 1 - ((n * lost).sum() / (n * harm).sum()).item(), **CLOSE)
 
 
 def test_where_ablation_does_no_harm_there_is_nothing_to_recover(loss_recovered, rng):
@@ -72,8 +72,16 @@ def test_where_ablation_does_no_harm_there_is_nothing_to_recover(loss_recovered,
         assert math.isnan(got), f"Ablation lowered the loss, or left it: nan was expected, not {got:.3g}."
 
 
+def test_kl_is_zero_only_for_the_same_forecasts_and_counts_tokens_alike(kl, rng):
+    "A forecast has KL 0 from itself, whatever the height of its logits. And do only tokens in the mask count?"
+    clean, spliced, mask = rng.normal(3, 6, 8), rng.normal(3, 6, 8), a_mask(rng)
+    assert_close(kl(clean, clean + rng.normal(3, 6, 1), mask), torch.tensor(0.0), **CLOSE)
+    joined = kl(clean[mask][None], spliced[mask][None], torch.ones(1, int(mask.sum())) > 0)
+    assert_close(kl(clean, spliced, mask), joined, **CLOSE)
+
+
 def test_kl_is_the_surprise_of_one_who_knew(kl, rng):
-    "Sure of one word against a coin between two: log 2, however sure; the other way round half the gap less log 2."
+    "p is sure of one word, q a coin between two: KL is log 2. Exchange them, and it is half the gap minus log 2."
     shift, everywhere = rng.normal(2, 3, 1), torch.ones(2, 3) > 0
     for gap in (500.0, 20.0):
         sure, coin = (shift - gap * (torch.arange(9) > last) for last in (0, 1))
@@ -81,23 +89,15 @@ def test_kl_is_the_surprise_of_one_who_knew(kl, rng):
         assert_close(kl(coin, sure, everywhere), torch.tensor(gap / 2 - math.log(2)), atol=1e-3, rtol=1e-4)
 
 
-def test_kl_is_zero_only_for_the_same_forecasts_and_counts_tokens_alike(kl, rng):
-    "The forecast counts, not the height of its logits. Cut the tokens in the mask out: nothing may change."
-    clean, spliced, mask = rng.normal(3, 6, 8), rng.normal(3, 6, 8), a_mask(rng)
-    assert_close(kl(clean, clean + rng.normal(3, 6, 1), mask), torch.tensor(0.0), **CLOSE)
-    joined = kl(clean[mask][None], spliced[mask][None], torch.ones(1, int(mask.sum())) > 0)
-    assert_close(kl(clean, spliced, mask), joined, **CLOSE)
-
-
 def test_kl_pulls_the_spliced_forecasts_to_the_clean_ones(kl, rng):
-    "The gradient of the spliced logits is the difference of the probabilities, over the number of tokens in the mask."
+    "The gradient of the spliced logits is q − p, divided by the number of tokens in the mask."
     clean, spliced, mask = rng.normal(3, 6, 8), rng.normal(3, 6, 8), a_mask(rng)
     expected = (spliced.softmax(dim=-1) - clean.softmax(dim=-1)) * mask[..., None] / mask.sum()
     assert_close(gradients(kl, clean, spliced, mask)[1], expected, **CLOSE)
 
 
 def test_all_text_becomes_its_mean_and_the_rest_stays(mean_ablation, rng):
-    "One vector for all tokens in the mask, the mean of these and no others; what is not in the mask is left alone."
+    "All tokens in the mask get one vector, the mean of these and no others. What is not in the mask stays as it was."
     mask = a_mask(rng)
     acts = torch.where(mask[..., None], rng.normal(3, 6, 4) + 2, 9 + 9 * rng.uniform(3, 6, 4))
     got = mean_ablation(acts, mask)
@@ -106,7 +106,7 @@ def test_all_text_becomes_its_mean_and_the_rest_stays(mean_ablation, rng):
 
 
 def test_agrees_with_the_reference_on_random_models(next_token_loss, loss_recovered, kl, mean_ablation, reference, rng):
-    "All at once, in both float types, with one sequence and three: compare one number with the equation."
+    "This tries everything at once, in both float types, with one sequence and three."
     for batch, given in [(1, torch.float32), (3, torch.float64)]:
         (clean, spliced, ablated), mask = (3 * rng.normal(3, batch, 6, 8)).to(given), a_mask(rng)[:batch]
         tokens = (rng.uniform(batch, 6) * 8).long()
