@@ -8,7 +8,7 @@ the misconception must also fail exactly the tests that the student fails, and n
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -21,27 +21,32 @@ from . import recipes
 from .contract import Complaint, WrongSignature, fit_result
 from .derivatives import pulled
 from .values import same, snapshot, tensors_in
-from .watched import Call, Watch, lent
+from .watched import Call, Log, Watch, lent
+
+Outcomes = Callable[[Exercise, dict, int | str], Iterable[tuple[str, bool]]]  # (a test's name, does it fail) in order
 
 
 def name_misconception(
-    exercise: Exercise, watched: Watch, report: Report, seed: int | str, run: Callable[..., Report]
+    exercise: Exercise, watched: Watch, report: Report, seed: int | str, outcomes: Outcomes
 ) -> tuple[Variant | None, bool]:
-    """(the misconception whose behaviour this is or None, is it certain). `run` is the check runner.
+    """(the misconception whose behaviour this is or None, is it certain). `outcomes` runs the tests one by one.
 
     If none is exactly, one is named whose outcomes these are wherever the student's are finite: dividing by the
     length of a dropped feature is often the second mistake.
     """
     if any(isinstance(call.error, WrongSignature) for call in watched.log):
         return None, True
+    specs = content.reference_parts(exercise)
+    right = list(_repeated(specs, watched.log))
     for forgive_nan in (False, True) if any(map(_has_nan, watched.log)) else (False,):
         alike, random = [], False
         for variant in exercise.misconceptions:
-            agrees, drew = _behaves_like(exercise, variant, watched.log, forgive_nan)
+            theirs = _repeated(content.variant_parts(exercise, variant), watched.log)
+            agrees, drew = _behaves_like(watched.log, theirs, right, specs, forgive_nan)
             random |= drew
             alike += [variant] if agrees else []
         if random:
-            alike = _failing_alike(exercise, alike, report, seed, run)
+            alike = _failing_alike(exercise, alike, report, seed, outcomes)
             return (alike[0] if len(alike) == 1 else None), False
         if alike:
             return alike[0], True
@@ -49,28 +54,32 @@ def name_misconception(
 
 
 def _failing_alike(
-    exercise: Exercise, variants: list[Variant], report: Report, seed: int | str, run: Callable[..., Report]
+    exercise: Exercise, variants: list[Variant], report: Report, seed: int | str, outcomes: Outcomes
 ) -> list[Variant]:
     """Those misconceptions that fail the same tests as the student."""
     failed = {t.name for t in report.failures}
-    bare = Exercise(**{**vars(exercise), "misconceptions": []})
-    return [v for v in variants if {t.name for t in run(bare, content.variant_parts(bare, v), seed).failures} == failed]
+
+    def alike(variant: Variant) -> bool:
+        left = set(failed)
+        for name, fails in outcomes(exercise, content.variant_parts(exercise, variant), seed):
+            if fails != (name in failed):
+                return False
+            left.discard(name)
+        return not left
+
+    return [variant for variant in variants if alike(variant)]
 
 
-def _behaves_like(exercise: Exercise, variant: Variant, log: list[Call], forgive_nan: bool) -> tuple[bool, bool]:
-    """(does this variant give the log's outcomes, did the reference draw random numbers on the way).
+def _behaves_like(
+    log: Log, theirs: Iterable[Call], right: list[Call], specs: dict[str, Callable], forgive_nan: bool
+) -> tuple[bool, bool]:
+    """(are the log's outcomes theirs, a misconception's, and not the right ones; were random numbers drawn on the way).
 
     Stops at the first outcome that differs; outcomes of calls that draw random numbers are passed over. With
     `forgive_nan` those are too where only the log has NaN, but some outcome must then be both alike and wrong.
     """
-    random, wrong, specs = False, not forgive_nan, content.reference_parts(exercise)
-    theirs, right = _Replay(content.variant_parts(exercise, variant)), _Replay(specs)
-    test = 0
-    for number, call in enumerate(log):
-        if call.test != test:
-            test = call.test
-            recipes.begin_test()
-        again, solved = theirs.repeat(number, call), right.repeat(number, call)
+    random, wrong = False, not forgive_nan
+    for call, again, solved in zip(log, theirs, right):
         random |= solved.drew
         if solved.drew or again.drew or (forgive_nan and _has_nan(call) and not _has_nan(again)):
             continue
@@ -80,12 +89,22 @@ def _behaves_like(exercise: Exercise, variant: Variant, log: list[Call], forgive
     return wrong, random
 
 
+def _repeated(parts: dict[str, Callable], log: Log) -> Iterator[Call]:
+    """The calls of a log made again to these parts, lazily, objects included."""
+    replay, test = _Replay(parts), 0
+    for number, call in enumerate(log):
+        if call.test != test:
+            test = call.test
+            recipes.begin_test()
+        yield replay.repeat(number, call)
+
+
 def _has_nan(call: Call) -> bool:
     return any(not t.isfinite().all() for t in tensors_in(call.value) if t.is_floating_point())
 
 
 class _Replay:
-    """Makes the calls of a log again, one by one, objects included."""
+    """Makes calls again, and keeps the objects that they made."""
 
     def __init__(self, parts: dict[str, Callable]):
         self.parts = parts

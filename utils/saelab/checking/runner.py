@@ -60,16 +60,11 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
         watched = watch(parts, content.reference_parts(exercise))
         report = Report(exercise.id, "passed", exercise.points)
         unwritten: list[bool] = []
-        for name, test, arguments in tests_of(exercise):
+        for name, test, error in _one_by_one(exercise, parts, watched, seed, named_only):
             result = TestResult(name, "passed")
-            if named_only and not result.is_named:
-                continue
             report.tests.append(result)
-            error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
             if error is None:
                 continue
-            if isinstance(error, (KeyboardInterrupt, Gone)):
-                raise error
             result.outcome, result.message = in_words(error, test, watched)
             report.status = "failed"
             unwritten.append(isinstance(error, NotImplementedError) and str(error) == exercise.name)
@@ -78,11 +73,31 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
         if unwritten and all(unwritten) and len(unwritten) == len(report.tests):
             report.status, report.tests = "not-started", []
         elif report.status == "failed" and not named_only:
-            found, report.certain = name_misconception(exercise, watched, report, seed, run)
+            found, report.certain = name_misconception(exercise, watched, report, seed, outcomes)
             if found:
                 report.misconception, report.diagnosis = found.name, found.doc
     report.seconds = time.perf_counter() - started
     return report
+
+
+def outcomes(exercise: Exercise, parts: dict[str, Callable], seed: int | str) -> Iterator[tuple[str, bool]]:
+    """(name, does it fail) of each test in turn; who has heard enough stops listening."""
+    watched = watch(parts, content.reference_parts(exercise))
+    for name, _, error in _one_by_one(exercise, parts, watched, seed):
+        yield name, error is not None
+
+
+def _one_by_one(
+    exercise: Exercise, parts: dict[str, Callable], watched: Watch, seed: int | str, named_only: bool = False
+) -> Iterator[tuple[str, Callable, BaseException | None]]:
+    """Each test with what it raised; raises Gone, and what a user's Ctrl-C raises."""
+    for name, test, arguments in tests_of(exercise):
+        if named_only and not TestResult(name, "").is_named:
+            continue
+        error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
+        if isinstance(error, (KeyboardInterrupt, Gone)):
+            raise error
+        yield name, test, error
 
 
 def tests_of(exercise: Exercise) -> Iterator[tuple[str, Callable, dict]]:

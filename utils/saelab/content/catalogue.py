@@ -62,7 +62,12 @@ def sources(chapter: str) -> list[Source]:
     folder = root() / "chapters" / chapter
     if not folder.is_dir():
         raise UnknownExercise(f"There is no chapter {chapter!r}.{nearest(chapter, chapters())}")
-    return [read(path) for path in sorted(folder.glob("[0-9]*.py"))]
+    return [read(path) for path in _files(folder, folder.stat().st_mtime_ns)]
+
+
+@lru_cache(maxsize=64)
+def _files(folder: Path, _mtime: int) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.py"))
 
 
 def exercises(chapter: str | None = None) -> list[Exercise]:
