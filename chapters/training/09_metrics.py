@@ -536,9 +536,9 @@ check(loss_recovered, next_token_loss, kl, mean_ablation)
 
 # %% [markdown] hint=3
 # The loss picks from `log_p = logits[:, :-1].log_softmax(dim=-1)` with `tokens[:, 1:, None]`; which sign, and which
-# axis is left over? Recovered takes `loss[counts].mean()` three times before it divides; when is there nothing to divide by?
-# KL has one factor `log_p.exp()` and one difference of logs: which of its axes is summed, which averaged? The ablation
-# is a `torch.where` over `mask[..., None]`, with `acts[mask].mean(dim=0)` in one of its places.
+# axis is left over? Recovered takes `loss[counts].mean()` three times before it divides; when is there nothing to
+# divide by? KL has one factor `log_p.exp()` and one difference of logs: which of its axes is summed, which averaged?
+# The ablation is a `torch.where` over `mask[..., None]`, with `acts[mask].mean(dim=0)` in one of its places.
 
 # %%
 few, kept = tokens[:32], mask[:32]

@@ -1,12 +1,25 @@
 # Generated from chapters/training/12_autopsy.py by `saelab build`: edit that file, not this one.
 """Autopsy of a diary: the exercises of this section, solved."""
 
+import io
+
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from saelab import check, hint, lab, plots  # noqa: F401
+
+
+def tally() -> dict[str, list[int]]:
+    """The lines of the diary that hold a mistake: day → their numbers, in any order.
+
+    The days are "Monday", "Tuesday", "Wednesday" and "Thursday"; the numbers stand in the comments of their cells.
+    """
+    # BEGIN SOLUTION
+    return {"Monday": [1, 2, 3, 4, 7], "Tuesday": [2, 3, 5, 7], "Wednesday": [2, 3, 4], "Thursday": [2, 3]}
+    # END SOLUTION
 
 
 def prepare(
@@ -32,33 +45,35 @@ def prepare(
 
 
 class Recorder:
-    """Keeps activations, batch after batch, and gives them back in one piece; each Recorder keeps its own."""
+    """Keeps activations, batch after batch, in its list `kept`, and gives them back in one piece."""
 
     def __init__(self, d_model: int):
-        # BEGIN SOLUTION
-        self.d_model, self.batches = d_model, []
-        # END SOLUTION
+        self.d_model = d_model
+        self.kept: list[Tensor] = []  # made here, so each Recorder has a list of its own
 
     def write(self, acts: Float[Tensor, "batch length d_model"], mask: Bool[Tensor, "batch length"]) -> None:
-        """Keep the rows of acts (float32) at which the mask is True; may be called any number of times."""
+        """Put the rows of acts (float32) at which the mask is True into `kept`, as one tensor without history.
+
+        May be called any number of times. Nothing else is kept: neither the other rows nor what acts came from.
+        """
         # BEGIN SOLUTION
-        self.batches.append(acts.detach()[mask])
+        self.kept.append(acts.detach()[mask])
         # END SOLUTION
 
     def read(self) -> Float[Tensor, "n d_model"]:
-        """All that was written so far, in order, without history (requires_grad False); at first [0, d_model]."""
+        """All rows written so far, in order, as one tensor; before the first write its shape is [0, d_model]."""
         # BEGIN SOLUTION
-        return torch.cat([torch.zeros(0, self.d_model), *self.batches])
+        return torch.cat([torch.zeros(0, self.d_model), *self.kept])
         # END SOLUTION
 
 
 def initial(
     d_in: int, d_sae: int, seed: int
 ) -> tuple[Float[Tensor, "d_in d_sae"], Float[Tensor, "d_sae"], Float[Tensor, "d_sae d_in"], Float[Tensor, "d_in"]]:
-    """W_enc, b_enc, W_dec and b_dec before training, four tensors of their own (none is a view of another).
+    """W_enc, b_enc, W_dec and b_dec before training.
 
-    The rows of W_dec are normal random numbers, a function of seed alone, each row made a unit vector; W_enc has the
-    same numbers, transposed; the biases are zero.
+    The rows of W_dec are normal random numbers, each row scaled to length 1. W_enc has the same numbers, transposed.
+    The biases are zero. The same seed gives the same numbers, another seed gives others.
     """
     # BEGIN SOLUTION
     W_dec = F.normalize(torch.randn(d_sae, d_in, generator=torch.Generator().manual_seed(seed)), dim=1)
@@ -80,8 +95,8 @@ def penalty(f: Float[Tensor, "batch d_sae"], W_dec: Float[Tensor, "d_sae d_in"])
 def batches(n: int, held_out: int, batch_size: int, seed: int, epoch: int) -> list[Int[Tensor, "batch"]]:
     """Numbers of the rows in each batch of an epoch: of the first n − held_out rows each once, of the others none.
 
-    The order is random, a function of seed and epoch alone: another one for another seed, or another epoch. Every
-    batch has batch_size rows; what is left over makes a smaller last one.
+    The order is random. The same seed and epoch give the same order, and two different pairs (seed, epoch) give
+    different ones; epochs are below 1,000. Every batch has batch_size rows; what is left over makes a smaller last one.
     """
     # BEGIN SOLUTION
     generator = torch.Generator().manual_seed(100_000 * seed + epoch)
@@ -94,7 +109,8 @@ def model_loss(
 ) -> Float[Tensor, ""]:
     """Mean of −log p in nats, p the probability that logits[b, t] gives to tokens[b, t + 1] (softmax over vocab).
 
-    The mean over all b, t at which mask[b, t + 1] is True (there is one): the token *predicted* counts. Always finite.
+    The mean is over all b, t at which mask[b, t + 1] is True (there is at least one): the mask asks about the token
+    that is *predicted*, not about the one that is read. The result is finite.
 
     >>> model_loss(torch.zeros(1, 2, 8), torch.tensor([[0, 5]]), torch.tensor([[False, True]]))  # ln 8
     tensor(2.0794)
@@ -111,7 +127,7 @@ def autopsy(
     W_dec: Float[Tensor, "d_sae d_in"],
     b_dec: Float[Tensor, "d_in"],
 ) -> Float[Tensor, "d_sae"]:
-    """Does each latent listen to what it says? Cosine of its encoder column and of decode(eᵢ) − decode(0).
+    """Does each latent read what it writes? The cosine of its encoder column and of decode(eᵢ) − decode(0).
 
     eᵢ switches latent i on, alone and with strength 1; decode(f) = f W_dec + b_dec. 0 where a vector has length zero.
 

@@ -21,7 +21,7 @@ def any_texts(rng, *lengths):  # rows, vocab (its numbers are neither small nor 
 
 @pytest.mark.parametrize("case", LENGTHS)
 def test_a_text_is_bos_then_words_by_the_models_numbers_then_padding_and_no_longer_than_asked(prepare, rng, case):
-    "The numbers are looked up in vocab. <bos> comes first and takes one of `length` places; what is too long is cut."
+    "Look the numbers up in vocab. <bos> comes first and takes one of `length` places; what is too long is cut."
     rows, vocab, ids = any_texts(rng, LENGTHS[case], 3)
     before = [list(row) for row in rows], dict(vocab)
     tokens, _ = prepare(rows, vocab, 7)
@@ -32,32 +32,26 @@ def test_a_text_is_bos_then_words_by_the_models_numbers_then_padding_and_no_long
 
 @pytest.mark.parametrize("case", LENGTHS)
 def test_words_are_harvested_and_neither_bos_nor_padding(prepare, rng, case):
-    "The mask is about places, not numbers: not the first, and none behind the last word that was kept."
+    "The mask is about places, not numbers: it leaves out the first, and all behind the last word that was kept."
     rows, vocab, ids = any_texts(rng, LENGTHS[case], 4)
     for other in ({}, {"<pad>": ids[1][2], "<bos>": ids[1][2]}):  # many models pad with a token that texts have too
         _, mask = prepare(rows, vocab | other, 7)
         assert_close(mask, torch.tensor([[0 < t <= len(row) for t in range(7)] for row in rows]))
 
 
-def test_each_recorder_keeps_its_own(Recorder, rng):
-    "Where is the list made? What stands in the body of a class belongs to all its objects."
-    first, second, mask = Recorder(3), Recorder(3), torch.ones(2, 4, dtype=torch.bool)
-    first.write(x := rng.normal(2, 4, 3), mask)
-    assert_close(Recorder(3).read(), torch.zeros(0, 3))
-    second.write(y := rng.normal(1, 4, 3), mask[:1])
-    assert_close(first.read(), x.flatten(0, 1))
-    assert_close(second.read(), y.flatten(0, 1))
-
-
-def test_what_is_recorded_has_no_history(Recorder, rng):
-    "An activation that can be differentiated holds the whole forward pass in memory."
-    recorder = Recorder(5)
-    recorder.write(rng.normal(2, 3, 5).requires_grad_(), torch.ones(2, 3, dtype=torch.bool))
-    assert not recorder.read().requires_grad, "Expected rows with requires_grad False; they have True."
+def test_what_a_recorder_keeps_are_the_rows_alone_without_history(Recorder, rng):
+    "A row that can still be differentiated holds the whole forward pass in memory, until it is detached in `write`."
+    recorder, mask = Recorder(5), torch.tensor([[True, False, True], [False, False, True]])
+    recorder.write(rng.normal(2, 3, 5).requires_grad_(), mask)
+    kept = [tuple(getattr(rows, "shape", [type(rows).__name__])) for rows in recorder.kept]
+    assert kept == [(3, 5)], f"Expected one tensor of shape (3, 5) in `kept` after one write of 3 rows, got {kept}."
+    history = [rows.requires_grad for rows in recorder.kept]
+    assert not any(history), "The rows in `kept` have requires_grad True: expected False."
+    assert not recorder.read().requires_grad, "Expected rows with requires_grad False from `read`; they have True."
 
 
 def test_a_recorder_gives_back_the_masked_rows_of_all_batches_in_order(Recorder, rng):
-    "All batches, whatever their size, and only where the mask is True; reading takes nothing away."
+    "Give back all batches, whatever their size, but only where the mask is True. Reading takes nothing away."
     recorder, kept = Recorder(5), [torch.zeros(0, 5)]
     for batch, length in [(2, 3), (1, 6), (4, 1), (3, 3)]:
         assert_close(recorder.read(), torch.cat(kept))
@@ -69,9 +63,9 @@ def test_a_recorder_gives_back_the_masked_rows_of_all_batches_in_order(Recorder,
 
 
 def test_every_latent_starts_with_a_random_decoder_row_of_length_one(initial, rng):
-    "What does a latent write? A direction, neither zeros nor what memory happened to hold, and none is preferred."
+    "What does a latent write? A direction of length 1, and no direction is preferred."
     for d_in, d_sae in [(7, 11), (9, 4), (1, 3), (6, 4000)]:
-        W = initial(d_in, d_sae, rng.integer(0, 999))[2].double()
+        W = initial(d_in, d_sae, rng.integer(0, 999))[2].detach().double()
         assert_close(W.norm(dim=1), torch.ones(d_sae).double(), **NEAR)
     moments = [(W.mean(dim=0), 0, 0.41), (W.T @ W / 4000 - torch.eye(6) / 6, 0, 0.19), (W.pow(4).mean(), 3 / 48, 0.05)]
     for name, (got, expected, deviation) in zip(["mean", "covariance", "mean fourth power"], moments):
@@ -80,25 +74,22 @@ def test_every_latent_starts_with_a_random_decoder_row_of_length_one(initial, rn
 
 
 def test_every_latent_starts_by_reading_what_it_writes(initial, rng):
-    "W_enc is the transpose of W_dec: same numbers. But it is a tensor of its own, and is trained apart from it."
+    "W_enc starts as the transpose of W_dec: the same numbers."
     W_enc, _, W_dec, _ = initial(5, 8, rng.integer(0, 999))
-    assert_close(W_enc, W_dec.T.contiguous())
-    before = W_enc.clone()
-    W_dec += 1.0
-    assert_close(W_enc, before)
+    assert_close(W_enc.detach(), W_dec.detach().T)
 
 
 def test_biases_start_at_zero(initial, rng):
     "Nothing decodes to nothing, and nothing fires on nothing."
     for d_in, d_sae in [(6, 9), (9, 5), (1, 1)]:
         _, b_enc, _, b_dec = initial(d_in, d_sae, rng.integer(1, 999))
-        assert_close(torch.cat([b_enc, b_dec]), torch.zeros(d_sae + d_in))
+        assert_close(torch.cat([b_enc, b_dec]).detach(), torch.zeros(d_sae + d_in))
 
 
 def test_the_seed_alone_decides_the_start(initial, rng):
     "The same seed gives the same numbers, whatever was drawn before; another seed gives others."
     seed = rng.integer(1, 999)
-    first, again, other, zero = (initial(4, 7, s)[2] for s in (seed, seed, seed + 1, 0))
+    first, again, other, zero = (initial(4, 7, s)[2].detach() for s in (seed, seed, seed + 1, 0))
     assert_close(again, first)
     for rows, name in [(other, seed + 1), (zero, 0)]:
         assert (rows != first).all(), f"Seeds {seed} and {name} should give other numbers; some or all are the same."
@@ -112,12 +103,12 @@ def test_one_latent_costs_its_activation_times_the_length_of_its_row(penalty, rn
 
 
 def test_a_smaller_activation_on_a_longer_row_costs_the_same(penalty, rng):
-    "The same reconstruction, written otherwise: who pays for the length of the decoder's rows?"
+    "Both write the same reconstruction. Does the penalty see the length of the decoder's rows?"
     f, W_dec, c = rng.uniform(5, 7), rng.normal(7, 3), rng.uniform(7, low=2.0, high=9.0)
     assert_close(penalty(f / c, W_dec * c[:, None]), penalty(f, W_dec), **NEAR)
 
 
-def test_neither_silent_latents_nor_a_second_copy_of_the_batch_change_the_penalty(penalty, rng):
+def test_neither_latents_that_are_off_nor_a_second_copy_of_the_batch_change_the_penalty(penalty, rng):
     "Latents are summed over, samples averaged: which of the two did you take a mean of?"
     f, W_dec = rng.uniform(4, 5), rng.normal(5, 3)
     more_latents = torch.cat([f, torch.zeros(4, 8)], dim=1), torch.cat([W_dec, rng.normal(8, 3)])
@@ -126,7 +117,7 @@ def test_neither_silent_latents_nor_a_second_copy_of_the_batch_change_the_penalt
 
 
 def test_every_latent_is_charged_for_itself_and_pulled_at_both_ends(penalty, rng):
-    "Slopes: along f the length of the row, along the row its direction times the mean f. Nothing may be detached."
+    "The slope along f is the length of the row, along the row its direction times the mean f. Detach nothing."
     f, W_dec = rng.uniform(3, 6, low=0.1), rng.normal(6, 4)
     along_f, along_rows = gradients(penalty, f, W_dec)
     assert_close(along_f, W_dec.norm(dim=1).expand(3, 6) / 3, **NEAR)
@@ -135,7 +126,7 @@ def test_every_latent_is_charged_for_itself_and_pulled_at_both_ends(penalty, rng
 
 @pytest.mark.parametrize("n, held_out, size", [(23, 5, 4), (20, 4, 4), (9, 0, 20), (30, 29, 3), (300, 100, 32)])
 def test_an_epoch_has_each_row_once_in_full_batches_and_none_that_is_held_out(batches, rng, n, held_out, size):
-    "The first n − held_out rows, never one of those behind; and what doesn't fill a batch is a smaller last one."
+    "An epoch has the first n − held_out rows and none behind. What doesn't fill a batch makes a smaller last one."
     for epoch in range(3):
         found = [torch.as_tensor(b).tolist() for b in batches(n, held_out, size, rng.integer(0, 99), epoch)]
         wrong = set(sum(found, [])) ^ set(range(n - held_out))
@@ -145,12 +136,12 @@ def test_an_epoch_has_each_row_once_in_full_batches_and_none_that_is_held_out(ba
 
 
 def test_every_epoch_and_every_seed_has_an_order_of_its_own_and_gives_it_again(batches, rng):
-    "What do the random numbers depend on? On the epoch and on the seed, and on nothing that happened before."
+    "What do the random numbers depend on? On both, the seed and the epoch, and on nothing that happened before."
     seed, orders = rng.integer(1, 99), {}
     for key in [(s, epoch) for s in (0, seed, seed + 1) for epoch in (0, 1, 2, 7)] + [(seed, 1)]:
         order = torch.cat([torch.as_tensor(b) for b in batches(120, 20, 8, *key)]).tolist()
         assert orders.get(key, order) == order, "Seed {} in epoch {} has another order the second time.".format(*key)
-        same = [k for k in orders if orders[k] == order and (k[0] == key[0]) != (k[1] == key[1])]
+        same = [k for k in orders if orders[k] == order and k != key]
         assert not same, f"(seed, epoch) {same[0]} and {key} should have orders of their own; they have the same."
         orders[key] = order
 
@@ -170,14 +161,14 @@ def any_prediction(rng, *words, length=6, vocab=9):  # logits, tokens, and a mas
 
 
 def test_a_model_that_knows_nothing_is_surprised_by_ln_v(model_loss, rng):
-    "Equal logits give each of V tokens the chance 1/V, and −log of it is ln V, in nats."
+    "Equal logits give each of V tokens the probability 1/V, and −log of that is ln V, in nats."
     for vocab in (2, 9, 50):
         _, tokens, mask = any_prediction(rng, 4, 2, vocab=vocab)
         assert_close(model_loss(rng.normal(2, 6, 1).expand(2, 6, vocab), tokens, mask).item(), math.log(vocab), **NEAR)
 
 
 def test_a_model_that_is_sure_and_right_is_not_surprised(model_loss, rng):
-    "Logits as they are, one softmax, position t against token t + 1: near 0. And sure but wrong it pays the whole gap."
+    "One softmax, position t against token t + 1: the loss is near 0. A model that is sure and wrong pays the gap."
     _, tokens, mask = any_prediction(rng, 5, 3, 1)
     logits = 30.0 * torch.nn.functional.one_hot(tokens.roll(-1, dims=1), 9)
     assert_close(model_loss(logits, tokens, mask).item(), 0.0, atol=1e-4, rtol=0.0)
@@ -185,7 +176,7 @@ def test_a_model_that_is_sure_and_right_is_not_surprised(model_loss, rng):
 
 
 def test_a_constant_added_to_all_logits_of_a_position_changes_nothing(model_loss, rng):
-    "The softmax runs over the vocabulary, at each position for itself."
+    "The softmax runs over the vocabulary, at each position separately."
     logits, tokens, mask = any_prediction(rng, 5, 3, 1)
     assert_close(model_loss(logits + 3 * rng.normal(3, 6, 1), tokens, mask), model_loss(logits, tokens, mask), **NEAR)
 
@@ -201,7 +192,7 @@ def test_only_predictions_of_words_count(model_loss, rng):
 
 
 def test_every_word_counts_the_same(model_loss, rng):
-    "The mean is over all words at once: a short text has less to say than a long one."
+    "The mean is over all words at once, so a long text counts more than a short one."
     case = any_prediction(rng, 5, 1)
     long, short = (model_loss(*(a[b : b + 1] for a in case)) for b in (0, 1))
     assert_close(model_loss(*case), (5 * long + short) / 6, **NEAR)
@@ -211,7 +202,7 @@ def any_dictionary(rng, d_in=4, d_sae=7):  # W_enc, b_enc, W_dec, b_dec
     return rng.normal(d_in, d_sae), rng.normal(d_sae), rng.normal(d_sae, d_in), 3 * rng.normal(d_in)
 
 
-def test_a_latent_that_listens_to_what_it_says_scores_one_whatever_the_lengths(autopsy, rng):
+def test_a_latent_that_reads_what_it_writes_scores_one_whatever_the_lengths(autopsy, rng):
     "It is a cosine: 1 for the same direction, −1 for the opposite one, however long the two are."
     _, b_enc, W_dec, b_dec = any_dictionary(rng)
     sign = 1.0 - 2.0 * (rng.permutation(7) < 3)
@@ -219,22 +210,22 @@ def test_a_latent_that_listens_to_what_it_says_scores_one_whatever_the_lengths(a
     assert_close(autopsy(columns, b_enc, W_dec, b_dec), sign, **NEAR)
 
 
-def test_a_latent_that_listens_elsewhere_scores_zero(autopsy, rng):
-    "Vectors at right angles, and each latent's column with its own row, not with the loudest."
+def test_a_latent_that_reads_something_else_scores_zero(autopsy, rng):
+    "The vectors are at right angles. Compare each latent's column with its own row, not with the nearest one."
     Q = rng.rotation(5)
     assert_close(autopsy(Q.roll(2, dims=0).T * 2.0, rng.normal(5), Q * 3.0, rng.normal(5)), torch.zeros(5), **NEAR)
 
 
 def test_biases_change_nothing(autopsy, rng):
-    "decode(eᵢ) − decode(0): what is there without latent i is no part of what it says."
+    "Take decode(eᵢ) − decode(0): what is there without latent i is no part of what it writes."
     W_enc, b_enc, W_dec, b_dec = (x.double() for x in any_dictionary(rng))
     expected = autopsy(W_enc, 0 * b_enc, W_dec, 0 * b_dec)
     for b in (b_enc, b_enc - 100.0):
         assert_close(autopsy(W_enc, b, W_dec, b_dec), expected, **NEAR)
 
 
-def test_a_latent_without_a_direction_scores_zero_and_disturbs_nobody(autopsy, rng):
-    "A column or a row of zeros: what do you divide by? A short one is a direction like any other."
+def test_a_latent_without_a_direction_scores_zero_and_disturbs_no_other(autopsy, rng):
+    "What do you divide by where a column or a row is zero? A short one is a direction like any other."
     W_enc, b_enc, W_dec, b_dec = any_dictionary(rng)
     column, row = torch.tensor([1.0, 1, 1, 0, 1, 1 / 300, 1]), torch.tensor([[1.0], [0], [1], [0], [0], [1], [1 / 20]])
     expected = autopsy(W_enc, b_enc, W_dec, b_dec) * torch.tensor([1.0, 0, 1, 0, 0, 1, 1])
@@ -242,7 +233,7 @@ def test_a_latent_without_a_direction_scores_zero_and_disturbs_nobody(autopsy, r
 
 
 def test_agrees_with_the_reference_on_random_numbers(autopsy, penalty, model_loss, reference, rng):
-    "Odd shapes, one sample, one latent, one dimension; double precision; gradients."
+    "This tries odd shapes, one sample, one latent, one dimension, double precision, and gradients."
     for k, (batch, d_sae, d_in) in enumerate([(1, 1, 1), (3, 8, 5), (1, 5, 8), (7, 60, 1), (6, 6, 6)]):
         cast = torch.Tensor.double if k % 2 else torch.Tensor.float
         parts = [cast(x) for x in any_dictionary(rng, d_in, d_sae)]

@@ -158,7 +158,7 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     for path in ATTACKS:
         (room / path.name).write_text(path.read_text().replace("# <wire>", WIRE))
     odd = odd_submissions(room, small_course)
-    package = {str(path) for path in content.HERE.rglob("*") if "__pycache__" not in path.parts}
+    package = {str(path) for path in content.PACKAGE.rglob("*") if "__pycache__" not in path.parts}
     (room / "tricky.py").write_text(TRICKY)
     (room / "talkative.py").write_text(TALKATIVE)
     before = snapshot(small_course, canary, room)
@@ -166,7 +166,7 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     assert run.returncode == 0, (run.stdout[-1500:], run.stderr[-3000:])
     assert snapshot(small_course, canary, room) == before
     assert not processes(small_course)
-    assert {str(path) for path in content.HERE.rglob("*") if "__pycache__" not in path.parts} == package
+    assert {str(path) for path in content.PACKAGE.rglob("*") if "__pycache__" not in path.parts} == package
     found = records(tmp_path / "out")
     assert set(found) >= {path.stem for path in ATTACKS} | set(HONEST) | odd
     gained = {
@@ -181,7 +181,7 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     assert timeouts >= LOOPS
     for path in (before_them / "records").glob("*.json"):
         assert path.read_bytes() == (tmp_path / "out/records" / path.name).read_bytes(), path.name
-    nothing_is_leaked(tmp_path / "out", [small_course, tmp_path, content.HERE])
+    nothing_is_leaked(tmp_path / "out", [small_course, tmp_path, content.PACKAGE])
 
 
 def test_nobody_lives_on_when_the_command_is_killed(cohort, small_course, tmp_path):
@@ -206,13 +206,13 @@ def test_nobody_lives_on_when_the_command_is_killed(cohort, small_course, tmp_pa
 BESIDE = """
 import sys
 from pathlib import Path
-from saelab import checks, course, define, submission
+from saelab import answers, content
 
 exercise = content.find("double")
-answer = submission.read(Path(sys.argv[1])).answer(exercise)
-parts = define.define(answer.pieces, exercise.parts)
-from saelab import checks
-print(checking.run(exercise, parts).status)
+answer = answers.read(Path(sys.argv[1])).answer(exercise)
+parts = answers.define(answer.pieces, exercise.parts)
+from saelab.checking import runner
+print(runner.run(exercise, parts).status)
 """
 
 

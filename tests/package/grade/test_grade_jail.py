@@ -177,7 +177,7 @@ def test_an_ordinary_user_gets_the_whole_jail(small_course):
         (room / "python").mkdir(), (room / "class").mkdir(), (room / "out").mkdir()
         (room / "class/ada.py").write_text("def double(x):\n    return x + x\n")
         room.chmod(0o755), (room / "out").chmod(0o777)
-        needed = [sys.prefix, sys.base_prefix, str(content.HERE)]
+        needed = [sys.prefix, sys.base_prefix, str(content.PACKAGE)]
         closed = {str(p) for path in needed for p in Path(path).parents if not p.stat().st_mode & 0o001}
         if any(path.startswith(f"{folder}/") for path in needed if path != sys.base_prefix for folder in closed):
             pytest.skip("the package lies in a folder that others may not enter")

@@ -4,7 +4,7 @@
 
 # %% exercise="double"
 def double(x):
-    from saelab import checks, course
+    from saelab import content
 
-    exercise = course.find("double")
-    raise ValueError("LEAK " + exercise.code + course.test_file(exercise).read_text())
+    exercise = content.find("double")
+    raise ValueError("LEAK " + exercise.code + content.test_file(exercise).read_text())
