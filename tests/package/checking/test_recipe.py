@@ -350,7 +350,7 @@ class Keeps:
 
 @pytest.fixture(scope="module")
 def peers():
-    """One process apart and one jailed child for all tests here; the jail is started as test_grade_jail does."""
+    """One process apart and one jailed child for all tests here; the jail is started as grade/test_jail.py does."""
     start, light = subprocess.Popen, "warm.warm_up = lambda *_: warm.importlib.import_module('saelab.apart.worker')"
 
     def lightly(command, **options):

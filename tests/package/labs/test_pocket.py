@@ -1,4 +1,4 @@
-"""`saelab.lab` on a tiny model in the pocket's place. The public labs: test_hub_lab.py."""
+"""`saelab.lab` on a tiny model in the pocket's place. The public labs: test_hub.py."""
 
 import functools
 import importlib
