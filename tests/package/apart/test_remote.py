@@ -88,6 +88,16 @@ def test_an_exception_comes_as_what_it_is_with_its_line(small_course):
         assert "in line 3 of double: raise ValueError('no')" in str(checking.run(exercise, parts))
 
 
+def test_a_message_names_no_folder_of_this_machine(small_course):
+    code = "def double(x):\n    from saelab import nonsense\n\n\ndef quadruple(x):\n    from torch import nonsense"
+    for name in ("double", "quadruple"):
+        with behind_the_door(content.find(name), code) as parts:
+            with pytest.raises(ImportError, match="cannot import name 'nonsense'") as raised:
+                parts[name](torch.ones(1, 1))
+        said = str(raised.value)
+        assert "…/" in said and str(content.PACKAGE) not in said and sys.prefix not in said, said
+
+
 def test_a_cell_that_cant_be_run_is_one_sentence(small_course):
     with pytest.raises(AnswerError, match=r"Cell 9 \(double\) raised NameError: name 'nope' is not defined"):
         with behind_the_door(content.find("double"), "nope()\ndef double(x): ..."):

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from saelab.answers import Answer, AnswerError
 from saelab.checking import Call, Gone, note, tensors_in
+from saelab.content import PACKAGE
 
 from .wire import LIMIT, Handle, WireError, decode, encode, send
 
@@ -29,6 +30,7 @@ SECONDS = 60.0  # for one call
 WORDS = 2000  # characters of what the other side says that are kept
 TOTAL = 4 * LIMIT  # bytes of all replies about one answer: the log of calls keeps them
 PARAMETERS = 50  # of one function
+FOLDERS = sorted({str(PACKAGE.parent), sys.prefix, sys.base_prefix}, key=len, reverse=True)  # of the installation
 
 
 class RemoteError(Exception):
@@ -282,8 +284,14 @@ def _parameter(name: str, kind: int, default: bool) -> inspect.Parameter:
 
 
 def _words(said) -> str:
-    """Text from over there, cut; nothing where something else came, which might take long to print."""
-    return said[:WORDS] if type(said) is str else ""
+    """Text from over there, cut, without the folders of this machine that Python's own messages name.
+
+    Nothing where something else came, which might take long to print.
+    """
+    text = said[:WORDS] if type(said) is str else ""
+    for folder in FOLDERS:
+        text = text.replace(f"{folder}/", "…/")
+    return text
 
 
 def _exception(name: str, message: str, line: str) -> Exception:

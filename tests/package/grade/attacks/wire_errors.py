@@ -4,7 +4,7 @@
 # %% exercise="double"
 # <wire>
 
-from saelab import worker
+from saelab.apart import worker
 
 kinds = iter(["Gone", "BaseException", "SystemExit", "__import__", "exec", "UnicodeDecodeError", "OSError"] * 99)
 

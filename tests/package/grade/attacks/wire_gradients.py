@@ -4,7 +4,7 @@
 # %% exercise="double"
 # <wire>
 
-from saelab import worker
+from saelab.apart import worker
 
 worker.Worker.do_backward = lambda self, call, grads: {"grads": [torch.full((7, 7), 2.0), "x"]}
 

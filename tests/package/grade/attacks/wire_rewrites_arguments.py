@@ -4,7 +4,7 @@
 # %% exercise="double"
 # <wire>
 
-from saelab import worker
+from saelab.apart import worker
 
 honest = worker.Worker._call
 
