@@ -123,7 +123,7 @@ print(f"{len(truth.factors)} factors; {share:.0%} of what is true is not asked")
 #
 # **Does it fire at the right time?** Let $f_i>0$ mean *yes* to a factor, and let TP of these answers be true:
 #
-# $$F_1 = \frac{2\,\text{TP}}{\text{tokens where it says yes} + \text{tokens where the factor is true}}$$
+# $$F_1 = \frac{2\,\text{TP}}{\text{tokens where it is on} + \text{tokens where the factor is true}}$$
 #
 # | case | |
 # |---|---|
@@ -203,7 +203,7 @@ check(evaluate, mcc, best_f1)
 # %% [markdown] hint=2
 # After `x[mask]` the rows are tokens, so $\mu$ is `x.mean(dim=0)`, and FVU is a `.square().sum()` over another. Cosines
 # need rows of length 1 on both sides (`normalize` leaves a row of zeros alone). The number of tokens at which latent
-# $i$ says yes and factor $j$ is true is a sum of products of zeros and ones.
+# $i$ is on and factor $j$ is true is a sum of products of zeros and ones.
 
 # %% [markdown] hint=3
 # With `on = f[mask] > 0`, L0 and frequency are two sums of it, one per token, one per latent; what is each divided by,

@@ -218,7 +218,7 @@ def absorption_rate(
     # BEGIN SOLUTION
     main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
     cosines = W_dec @ direction / W_dec.norm(dim=1)  # d_sae
-    on = f[child & ~fit] > 0  # scored tokens, d_sae; where the main latent is silent, it is no absorber either
+    on = f[child & ~fit] > 0  # scored tokens, d_sae; where the main latent is off, it is no absorber either
     absorbed = ~on[:, main] & on[:, cosines > cosine].any(dim=1)
     return absorbed.float().mean().item()  # the mean of nothing is NaN
     # END SOLUTION
@@ -332,7 +332,7 @@ def parent_tokens_below(x, f, W_dec, parent, child, fit, cosine):
 
 # %% misconception="absorption_rate"
 def share_of_the_misses(x, f, W_dec, parent, child, fit, cosine):
-    "You divided by the tokens where the parent's latent is silent. Divide by all child tokens on the scoring half."
+    "You divided by the tokens where the parent's latent is off. Divide by all child tokens on the scoring half."
     main, _ = find_parent(x[fit], f[fit], parent[fit], child[fit])
     misses = (f[child & ~fit, main] <= 0).float().mean().item()
     return absorption_rate(x, f, W_dec, parent, child, fit, cosine) / misses if misses else 0.0
@@ -376,7 +376,7 @@ def absorbers_counted(x, f, W_dec, parent, child, fit, cosine):
 
 
 # %% misconception="absorption_rate"
-def silence_not_asked(x, f, W_dec, parent, child, fit, cosine):
+def on_or_off_not_asked(x, f, W_dec, parent, child, fit, cosine):
     "Whether the parent's latent is off was not asked. Where it is on, nothing is absorbed, whatever else is on."
     main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
     along = W_dec @ direction / W_dec.norm(dim=1) > cosine

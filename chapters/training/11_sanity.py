@@ -15,8 +15,6 @@ from torch.nn.functional import normalize
 from saelab import check, hint, plots, reference  # noqa: F401
 from saelab.sae import BatchTopKSAE, StandardSAE, train
 
-mcc = reference("training").mcc  # of section 9: the mean signed cosine of a one-to-one matching
-
 # %% [markdown]
 # ## How many latents should be on?
 #
@@ -34,6 +32,7 @@ KS = [1, 2, 3, 4, 5, 6, 8, 12]
 SHARE = 0.6  # how much of what switches a feature on is common causes; turn it down to 0
 STEPS = 600
 
+mcc = reference("training").mcc  # of section 9: the mean signed cosine of a one-to-one matching
 causes = normalize(torch.randn(50, 8, generator=torch.Generator().manual_seed(5)), dim=1)  # feats causes
 
 

@@ -88,7 +88,7 @@ def absorption_rate(
     # BEGIN SOLUTION
     main, direction = find_parent(x[fit], f[fit], parent[fit], child[fit])
     cosines = W_dec @ direction / W_dec.norm(dim=1)  # d_sae
-    on = f[child & ~fit] > 0  # scored tokens, d_sae; where the main latent is silent, it is no absorber either
+    on = f[child & ~fit] > 0  # scored tokens, d_sae; where the main latent is off, it is no absorber either
     absorbed = ~on[:, main] & on[:, cosines > cosine].any(dim=1)
     return absorbed.float().mean().item()  # the mean of nothing is NaN
     # END SOLUTION

@@ -10,8 +10,6 @@ from torch.nn.functional import normalize
 from saelab import check, hint, plots, reference  # noqa: F401
 from saelab.sae import BatchTopKSAE, StandardSAE, train
 
-mcc = reference("training").mcc  # of section 9: the mean signed cosine of a one-to-one matching
-
 
 def explained(
     x: Float[Tensor, "tokens d_in"], f: Float[Tensor, "tokens d_sae"], W_dec: Float[Tensor, "d_sae d_in"]

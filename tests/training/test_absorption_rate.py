@@ -1,4 +1,4 @@
-"""Is a silent parent told from an absorbed one, on tokens that nobody chose by?"""
+"""Is an absorbed parent told from a missed one, on tokens that had no say in the choice?"""
 
 import torch
 from torch.nn.functional import normalize
@@ -39,7 +39,7 @@ def test_a_parent_whose_latent_is_on_is_not_absorbed(absorption_rate, rng):
 def test_what_counts_is_the_share_of_the_child_tokens_of_the_other_half(absorption_rate, rng):
     "The parent's latent is off on 12 of 18 scored child tokens, on 6 of them with two absorbers on, on 6 with none."
     s = Scene(rng)
-    for fitted in (s.parent, s.kind == ALONE):  # on the fit half: never silent, or silent on every child token
+    for fitted in (s.parent, s.kind == ALONE):  # on the fit half: never off, or off on every child token
         main = torch.where(s.fit, fitted, s.parent & ~s.some & ~s.more)
         for double in (False, True):
             latents = (main, 1.0, 0.5), (s.child & ~s.more, 0.7, 2.0), (s.child, 0.0, 1.0), (s.some, 0.8, 1.0)
@@ -47,7 +47,7 @@ def test_what_counts_is_the_share_of_the_child_tokens_of_the_other_half(absorpti
             assert abs(rate - 6 / 18) < 1e-6, f"expected 6/18 of the child tokens outside `fit`, got {rate:.4f}"
 
 
-def test_without_a_row_along_the_parent_a_silence_is_a_miss(absorption_rate, rng):
+def test_without_a_row_along_the_parent_it_is_a_miss(absorption_rate, rng):
     "Which latent is on instead, and where does its row point? Compare its cosine, with the sign, with the one given."
     s = Scene(rng, torch.eye(6))  # so that a cosine of 0 is exactly 0
     for cos, length, c in [(0, 1, 0.3), (0, 1, 0.0), (-0.9, 1, 0.3), (0.2, 9, 0.3), (0.4, 0.1, 0.3), (0.4, 3, 0.5)]:
@@ -62,7 +62,7 @@ def test_the_absorber_is_on_at_that_very_token(absorption_rate, rng):
     for two in (s.kind < 0, s.some & (s.some.cumsum(0) < 3)):
         latents = (s.parent & ~s.some, 1.0, 1.0), (s.child & ~s.some, 0.9, 1.0), (two, 0.5, 1.0)
         rate, expected = s.rate(absorption_rate, *latents), int(two.sum()) / 18
-        assert abs(rate - expected) < 1e-6, f"the parent silent with an absorber on: {expected:.3f}, not {rate:.3f}"
+        assert abs(rate - expected) < 1e-6, f"the parent is off with an absorber on: {expected:.3f}, not {rate:.3f}"
 
 
 def test_the_scored_tokens_have_no_say_in_the_choice(absorption_rate, rng):
@@ -70,7 +70,7 @@ def test_the_scored_tokens_have_no_say_in_the_choice(absorption_rate, rng):
     s = Scene(rng)
     s.x = s.x + 9 * (s.parent & ~s.fit)[:, None] * s.Q[3]
     rate = s.rate(absorption_rate, (s.fit & (s.kind == ALONE), 1.0, 1.0), (~s.fit & s.parent, 0.9, 1.0))
-    assert rate == 1, f"The latent that tells the parent on the fit half is silent on the other: 1, not {rate:.3f}."
+    assert rate == 1, f"The latent that detects the parent on the fit half is off on the other: 1, not {rate:.3f}."
 
 
 def test_the_latent_is_chosen_with_the_child_tokens_in_view(absorption_rate, rng):

@@ -17,7 +17,7 @@ def a_mask(rng):  # [3, 6]: padding to the right, to the left, a hole; 4, 2 and 
     return rows[rng.permutation(3)]
 
 
-def test_who_does_not_know_pays_log_of_the_vocabulary(next_token_loss, rng):
+def test_a_model_that_knows_nothing_pays_log_of_the_vocabulary(next_token_loss, rng):
     "Equal logits, at whatever height, are a uniform forecast over the vocabulary. Its loss is log V, in nats."
     V = rng.integer(5, 20)
     logits, tokens = rng.normal(2, 4, 1).expand(2, 4, V), (rng.uniform(2, 4) * V).long()
@@ -25,7 +25,7 @@ def test_who_does_not_know_pays_log_of_the_vocabulary(next_token_loss, rng):
 
 
 @pytest.mark.parametrize("gap", [20.0, 500.0])
-def test_who_is_sure_pays_nothing_or_all_of_the_gap(next_token_loss, rng, gap):
+def test_a_model_that_is_sure_pays_nothing_or_all_of_the_gap(next_token_loss, rng, gap):
     "One logit stands `gap` above all others. If it is right the loss is 0, if it is wrong it is the gap, and finite."
     tokens = rng.permutation(7)[None, :5]
     said = torch.where(torch.arange(5) == 2, tokens[:, :1], tokens.roll(-1, 1))  # wrong about token 3
@@ -80,7 +80,7 @@ def test_kl_is_zero_only_for_the_same_forecasts_and_counts_tokens_alike(kl, rng)
     assert_close(kl(clean, spliced, mask), joined, **CLOSE)
 
 
-def test_kl_is_the_surprise_of_one_who_knew(kl, rng):
+def test_kl_from_a_certainty_to_a_coin_is_log_2(kl, rng):
     "p is sure of one word, q a coin between two: KL is log 2. Exchange them, and it is half the gap minus log 2."
     shift, everywhere = rng.normal(2, 3, 1), torch.ones(2, 3) > 0
     for gap in (500.0, 20.0):

@@ -53,7 +53,7 @@ def test_a_dictionary_that_is_never_on_explains_nothing_and_nor_does_its_null(ex
 
 
 def test_a_shuffled_copy_is_found_again_whatever_its_lengths(partners, rng):
-    "Directions decide who is whose partner. Entry i is the cosine of row i of W, wherever its partner stands in V."
+    "Directions decide about partners. Entry i is the cosine of row i of W, wherever its partner stands in V."
     Q, c, lengths = rng.rotation(9), torch.tensor([1.0, 0.95, 0.85, 0.75]), torch.tensor([[0.2], [1], [3], [9]])
     V = torch.cat([(Q[:4] * c[:, None] + Q[4:8] * (1 - c**2).sqrt()[:, None]) * lengths.flip(0), Q[8:]])
     W, mixed = Q[:4] * lengths * rng.uniform(4, 1, low=0.9, high=1.1), torch.tensor([4, 2, 0, 3, 1])
