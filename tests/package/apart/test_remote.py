@@ -126,6 +126,8 @@ VALUES = [
     [1, [2.0, None]],
     (1, "a"),
     {"a": (1,), "b": torch.arange(3)},
+    {1, (2, "b")},
+    frozenset({"a"}),
     torch.randn(2, 3),
     torch.randn(0, 4),
     torch.tensor(3.0),

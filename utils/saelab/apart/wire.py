@@ -1,6 +1,6 @@
 """Values as bytes and back, for talking to the process that runs a student's code.
 
-Only data travels: None, truth values, numbers, text, lists, tuples, dictionaries, tensors of the
+Only data travels: None, truth values, numbers, text, lists, tuples, sets, dictionaries, tensors of the
 listed dtypes, handles (numbers that name objects which stay in the other process), and, towards the student's code
 only, recipes (a name and plain options, from which the other side makes the thing itself). The format is a JSON header
 and the tensors' bytes behind it; nothing that is read is ever executed or unpickled, and what is read can't be much
@@ -22,6 +22,7 @@ DTYPES = {
     name: getattr(torch, name)
     for name in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 }
+KINDS: dict[type, str] = {list: "l", tuple: "u", set: "s", frozenset: "f"}
 LIMIT = 128 * 2**20  # bytes in one message
 HEADER = 4 * 2**20  # bytes of its header
 DEPTH, ITEMS = 20, 100_000
@@ -78,10 +79,10 @@ def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
         return {"v": value}
     if isinstance(value, Handle):
         return {"h": value.number}
-    if kind in (list, tuple):
+    if kind in KINDS:
         if len(value) > ITEMS:
             raise WireError(f"a {kind.__name__} of {len(value)} items is longer than the {ITEMS} allowed")
-        return {"l" if kind is list else "u": [_pack(item, blobs, depth + 1, recipes) for item in value]}
+        return {KINDS[kind]: [_pack(item, blobs, depth + 1, recipes) for item in value]}
     if kind is dict or kind.__name__ == "OrderedDict":
         if not all(type(key) is str for key in value):
             raise WireError("a dictionary whose keys are not all text")
@@ -123,9 +124,9 @@ class _Reader:
             return _text(node["v"]) if type(node["v"]) is str else node["v"]
         if "h" in node:
             return Handle(int(node["h"]))
-        if "l" in node or "u" in node:
-            items = [self.value(item, depth + 1) for item in node["l" if "l" in node else "u"]]
-            return items if "l" in node else tuple(items)
+        for kind, key in KINDS.items():
+            if key in node:
+                return kind(self.value(item, depth + 1) for item in node[key])  # what can't be in a set is malformed
         if "r" in node:
             if not self.recipes:
                 raise WireError("a recipe, where none may come")

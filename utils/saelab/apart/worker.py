@@ -49,6 +49,7 @@ class Worker:
         if earlier:
             saelab.reference = _references(earlier)
         self.parts = define([Piece(label, code) for label, code in pieces], parts)
+        checking.settle()  # what a cell has set holds for its own code, not for the next answer
         return {"signatures": {name: _signature(fn) for name, fn in self.parts.items()}}
 
     def reseed(self, number: int) -> None:
@@ -93,6 +94,7 @@ class Worker:
             with quiet():
                 value = fn(*args, **kwargs)
         finally:
+            checking.settle()
             checking.take_back()
         self.count += 1
         self.calls[self.count] = (_leaves(args), [t for t in tensors_in(value) if t.requires_grad])

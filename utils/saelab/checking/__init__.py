@@ -10,6 +10,7 @@ callables that checks hand out. What check files import is in `saelab.testing`. 
 implementation may run here or in another process: nothing in this wing knows which.
 """
 
+from .ambient import settle, settled
 from .compare import give_ours
 from .contract import Complaint, Damaged, NotDifferentiable, WrongSignature
 from .derivatives import gradients
@@ -25,6 +26,6 @@ from .watched import Call, Gone, watch
 __all__ = [
     "Call", "CheckError", "Complaint", "Damaged", "Gone", "NotDifferentiable", "Recipe", "Reference", "Rng",
     "WrongSignature", "begin_test", "check_with_dependencies", "give_ours", "gradients", "harm", "in_words", "lend",
-    "made_of", "note", "note_on_solved", "recipe", "recipe_of", "run", "runs", "seed_of_student", "take_back",
-    "tensors_in", "tests_of", "told", "watch",
+    "made_of", "note", "note_on_solved", "recipe", "recipe_of", "run", "runs", "seed_of_student", "settle", "settled",
+    "take_back", "tensors_in", "tests_of", "told", "watch",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from saelab import content
 from saelab.content import Exercise
 from saelab.report import Report, TestResult
 
+from . import ambient
 from .compare import give_ours
 from .contract import WrongSignature
 from .diagnose import name_misconception
@@ -56,7 +57,7 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
     behind `parts` is.
     """
     started = time.perf_counter()
-    with torch.random.fork_rng(devices=[]):
+    with ambient.settled():
         watched = watch(parts, content.reference_parts(exercise))
         report = Report(exercise.id, "passed", exercise.points)
         unwritten: list[bool] = []
@@ -76,6 +77,7 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
             found, report.certain = name_misconception(exercise, watched, report, seed, outcomes)
             if found:
                 report.misconception, report.diagnosis = found.name, found.doc
+        report.notes += watched.log.switched
     report.seconds = time.perf_counter() - started
     return report
 
@@ -158,6 +160,7 @@ def _run_one(
     # stack, for every kind of device that there might be later
     torch.default_generator.manual_seed(seed_of_student(seed))
     watched.begin_test()
+    ambient.settle()
     if remote:
         remote.reseed(seed_of_student(seed))
     try:

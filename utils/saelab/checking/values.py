@@ -18,6 +18,8 @@ def snapshot(value):
         return type(value)(snapshot(item) for item in value)
     if type(value) is dict:
         return {key: snapshot(item) for key, item in value.items()}
+    if type(value) is set:
+        return set(value)
     return (not isinstance(value, DATA) and recipe_of(value)) or value
 
 
@@ -46,7 +48,7 @@ def same(a, b, exact: bool = False) -> bool:
     return True  # objects of a student's class have no values of their own to compare: their calls tell
 
 
-DATA = (int, str, bool, dict, list, tuple, type(None), Recipe)
+DATA = (int, str, bool, dict, list, tuple, set, frozenset, type(None), Recipe)
 
 
 def short(value, limit: int = 12) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from . import recipes
+from . import ambient, recipes
 from .contract import ChangedArgument, Damaged, check_signature, fit_result
 from .things import Harm
 from .values import same, short, snapshot, tensors_in
@@ -51,9 +51,16 @@ class Call:
 
 
 class Log(list[Call]):
-    """All calls of one run of the checks, in order; `test` counts the tests."""
+    """All calls of one run of the checks, in order; `test` counts the tests.
+
+    `switched` has a sentence for each of torch's switches that a call has changed.
+    """
 
     test = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.switched: list[str] = []
 
 
 @dataclass
@@ -76,7 +83,11 @@ class Watched:
         number = len(self.log) - 1
         try:
             check_signature(self.part, self.target, self.spec, args, kwargs)
-            value = lent(self.target, args, kwargs, call)
+            switches = ambient.now()
+            try:
+                value = lent(self.target, args, kwargs, call)
+            finally:
+                self.log.switched += [told for told in ambient.settle(switches) if told not in self.log.switched]
             for made, harm in call.harm.items():
                 raise Damaged(f"`{self.part}` {harm}. (It was given {made}.)")
             self._complain_about_changes(call, args, kwargs)

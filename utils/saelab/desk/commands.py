@@ -121,7 +121,8 @@ def _check(exercise: Exercise, work: Submission | None, seed: str, separate: boo
             with contextlib.closing(SeparateProcess()) as peer:
                 report = checking.run(exercise, RemoteParts(answer, peer), seed)
         else:
-            report = checking.check_with_dependencies(exercise, define(answer.pieces, exercise.parts), seed)
+            with checking.settled():
+                report = checking.check_with_dependencies(exercise, define(answer.pieces, exercise.parts), seed)
     except (AnswerError, Gone) as error:
         return Report(exercise.id, "error", exercise.points, notes=[str(error), *answer.notes])
     report.notes += answer.notes

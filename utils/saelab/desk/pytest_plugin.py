@@ -68,7 +68,7 @@ class _Fixtures:
         """The implementation under test, watched; one for each test."""
         import torch
 
-        from saelab.checking import give_ours, seed_of_student, watch
+        from saelab.checking import give_ours, seed_of_student, settle, watch
 
         give_ours(request.module)
         if request.node.nodeid not in self.watches:
@@ -77,6 +77,7 @@ class _Fixtures:
             parts = content.reference_parts(exercise)
             self.watches[request.node.nodeid] = watch(self._submitted(exercise) or parts, parts)
             self.watches[request.node.nodeid].begin_test()
+            settle()
             torch.manual_seed(seed_of_student(f"{self.config.getoption('--check-seed')}/{request.node.name}"))
         return self.watches[request.node.nodeid]
 

@@ -41,6 +41,7 @@ class History:
         return self.curves[name]
 
 
+@torch.enable_grad()
 def train(
     sae: SAE,
     batches: Callable[[int], Batch],

@@ -18,6 +18,7 @@ LAYERS = (*REQUIRED, "landlock", "seccomp", "capabilities", "dies with parent", 
 NOBODY = 65534
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", *DEVICES)
+PROCESSOR = ("/proc/cpuinfo", *(f"/sys/devices/system/cpu/{name}" for name in ("kernel_max", "possible", "present")))
 OWN = "/own"  # inside the jail, a folder in memory that goes with the child
 
 
@@ -49,9 +50,10 @@ def enter(visible: Iterable[str], hidden: Iterable[str], map_me: Callable[[], No
     folders = {path for path in outermost if os.path.isdir(path)}  # asked before this user may no longer see it
     trees = {path: _copy(path) for path in outermost}
     hidden = [os.path.realpath(path) for path in hidden]
+    texts = {path: Path(path).read_bytes() for path in PROCESSOR if os.path.exists(path)}
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    _build(trees, folders, hidden)
+    _build(trees, folders, hidden, texts)
     system.no_new_privileges()
     system.die_with_parent()
     child = os.fork()
@@ -81,11 +83,14 @@ def _copy(path: str) -> int | str:
     return tree
 
 
-def _build(trees: dict[str, int | str], folders: set[str], hidden: Iterable[str]) -> None:
-    """The new root, in memory, and a move into it."""
+def _build(trees: dict[str, int | str], folders: set[str], hidden: Iterable[str], texts: dict[str, bytes]) -> None:
+    """The new root, in memory, and a move into it. `texts` are copied: torch asks them what the processor can do."""
     new = "/tmp"  # noqa: S108 – any folder will do to mount it on
-    system.mount_tmpfs(new, "mode=755,size=1m")
+    system.mount_tmpfs(new, "mode=755,size=4m")
     os.makedirs(new + OWN)
+    for path, text in texts.items():
+        os.makedirs(os.path.dirname(new + path), exist_ok=True)
+        Path(new + path).write_bytes(text)
     for path, tree in trees.items():
         os.makedirs(os.path.dirname(new + path), exist_ok=True)
         if isinstance(tree, str):

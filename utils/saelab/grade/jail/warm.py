@@ -67,8 +67,11 @@ def warm_up(imports: list[str], models: bool) -> None:
     if models:
         from saelab import checking
 
-        checking.recipe("pocket.model")
-        checking.recipe("model.random")
+        for name in ("pocket.model", "model.random"):
+            model = checking.recipe(name)
+            checking.lend((model,))
+            model.run_with_cache(torch.zeros(1, 2, dtype=torch.long))  # what is made at the first run
+            checking.take_back()
         checking.begin_test()
     with contextlib.suppress(OSError):
         jail.fences.program()
