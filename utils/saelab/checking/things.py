@@ -136,6 +136,7 @@ class Part:
         self.place, self.module = place, module
         self.registers = [dict(register) for register in self._live()]
         self.plain = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in CHANGING}
+        self.known = set(vars(module))
 
     def _live(self) -> tuple[dict, dict, dict]:
         return self.module._parameters, self.module._buffers, self.module._modules
@@ -147,16 +148,16 @@ class Part:
                 if one is not None:
                     yield self._named(key), register, key, one
 
-    def swapped(self) -> Iterator[str]:
+    def swapped(self) -> list[str]:
         """Names at which there is something else now, or nothing, or a new tensor, or a function over a method."""
-        parameters, buffers, modules = self._live()
+        *tensors, modules = self._live()
         own = vars(self.module)
-        yield from (self._named(k) for k, v in self.registers[2].items() if modules.get(k) is not v)
-        yield from (self._named(k) for k, v in self.plain.items() if own.get(k) is not v)
-        for register, was in zip((parameters, buffers), self.registers):
+        found = [k for k, v in self.registers[2].items() if modules.get(k) is not v]
+        found += [k for k, v in self.plain.items() if own.get(k) is not v]
+        for register, was in zip(tensors, self.registers):
             if len(register) != len(was):
-                yield from (self._named(k) for k in register.keys() ^ was.keys())
-        yield from map(self._named, self._put_over_methods())
+                found += register.keys() ^ was.keys()
+        return [self._named(k) for k in found + self._put_over_methods()]
 
     def put_back(self) -> None:
         for register, was in zip(self._live(), self.registers):
@@ -167,8 +168,10 @@ class Part:
         vars(self.module).update(self.plain)
 
     def _put_over_methods(self) -> list[str]:
-        new = [k for k in vars(self.module) if k[0] != "_" and k not in self.plain]
-        return [k for k in new if callable(getattr(type(self.module), k, None))]
+        new = vars(self.module).keys() - self.known
+        found = [k for k in new if k[0] != "_" and callable(getattr(type(self.module), k, None))]
+        self.known |= new.difference(found)
+        return found
 
     def _named(self, key: str) -> str:
         return f"{self.place}.{key}".removeprefix(".")
