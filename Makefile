@@ -26,10 +26,10 @@ package: .venv/course
 	$(TIMED) $(BIN)/python -m pytest tests/package -n auto --dist loadfile --durations=8
 
 content: .venv/course
-	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest $(filter-out tests/package,$(wildcard tests/*)) --durations=8
+	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest $(filter-out tests/package,$(wildcard tests/*)) -n auto --durations=8
 
 notebooks: .venv/course
-	$(TIMED) SAELAB_PLAIN=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env solutions --durations=8
+	$(TIMED) SAELAB_PLAIN=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env solutions -n auto --dist loadfile --durations=8
 
 .venv/course: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'saelab needs Python 3.11 or later: make course PYTHON=python3.12')"
