@@ -91,6 +91,8 @@ def _build(trees: dict[str, int | str], folders: set[str], hidden: Iterable[str]
     for path, text in texts.items():
         os.makedirs(os.path.dirname(new + path), exist_ok=True)
         Path(new + path).write_bytes(text)
+    for folder in {str(folder) for path in texts for folder in Path(path).parents} - {"/"}:
+        os.chmod(new + folder, 0o111)  # there is nothing to list for who knows no name
     for path, tree in trees.items():
         os.makedirs(os.path.dirname(new + path), exist_ok=True)
         if isinstance(tree, str):
