@@ -116,7 +116,8 @@ def take_back() -> list[Thing]:
     """After a call: everything lent is whole again; those to which something was done (here, or as `note` said)."""
     lent = [thing for thing in _shelf.values() if thing.lent]
     for thing in lent:
-        thing.out, thing.harm = False, thing.mend() or thing.harm
+        if thing.out:
+            thing.out, thing.harm = False, thing.mend()
     return [thing for thing in lent if thing.harm]
 
 
@@ -136,12 +137,13 @@ def told() -> list:
 
 
 def note(said: object) -> None:
-    """Take over what another process `told` of the things that were lent to it. It is not trusted."""
+    """Take over what another process `told` of the things that were lent to it, and not here. It is not trusted."""
     lent = {str(thing.recipe): thing for thing in _shelf.values() if thing.lent}
     for row in said if isinstance(said, list) else []:
         match row:
             case [str(which), list(hooks), list(weights), bool(training), list(runs)] if which in lent:
                 thing = lent[which]
+                thing.out = False
                 thing.harm = Harm(_names(hooks), _names(weights), training)
                 thing.runs[:] = [tuple(run) for run in runs if _is_shape(run)]
 
