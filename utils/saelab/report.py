@@ -2,9 +2,13 @@
 
 import html
 import os
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from typing import Any
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "!", "skipped": "·"}
+COLOURS = {"passed": "#0a8f6a", "failed": "#d1495b", "error": "#d1495b", "skipped": "#7d8590"}
 AGREES = "agrees_with_the_reference"
 PRE = "margin:.2em 0 0 1em;background:transparent;color:inherit;white-space:pre-wrap;word-break:normal"
 
@@ -14,8 +18,9 @@ class TestResult:
     """One test: its name is a sentence, its message says what was expected and what came."""
 
     name: str
-    outcome: str  # passed, failed, error (the check itself broke), skipped
+    outcome: str  # passed, failed, error (the check itself broke), skipped (it waits for another part)
     message: str = ""
+    part: str = ""  # the part it is about, where the exercise has several
 
     @property
     def sentence(self) -> str:
@@ -41,6 +46,7 @@ class Report:
     certain: bool = True  # the outputs are the misconception's; else only the failed checks are
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    failing: Any = field(default=None, repr=False, compare=False)  # the call behind the first failure; never stored
 
     @property
     def passed(self) -> bool:
@@ -51,11 +57,42 @@ class Report:
         return [t for t in self.tests if t.outcome in ("failed", "error")]
 
     @property
+    def alike(self) -> list[TestResult]:
+        """The failures that all stop at the same exception or complaint, if there are several."""
+        starts = {re.sub(r"\d+", "#", t.message.partition("\n")[0]) for t in self.failures}
+        form = self.failures and not self.failures[0].message.startswith(("Called", "Compared"))
+        return self.failures if form and len(starts) == 1 and len(self.failures) > 1 else []
+
+    @property
     def shown(self) -> list[TestResult]:
-        """The tests worth listing: none where all stop at the same complaint about the result's form."""
-        starts = {tuple(t.message.split()[:3]) for t in self.failures}
-        same = len(starts) == 1 and not self.failures[0].message.startswith("Called")
-        return [] if same and len(self.failures) == len(self.tests) > 1 else self.tests
+        """The tests worth listing, part by part: not those that all stop at the same."""
+        listed = [t for t in self.tests if t not in self.alike]
+        order = list(dict.fromkeys(t.part for t in listed))
+        return sorted(listed, key=lambda t: order.index(t.part))
+
+    @property
+    def first(self) -> tuple[str, str]:
+        """What fails first, in a sentence, and the message; empty if nothing does."""
+        if not self.failures:
+            return "", ""
+        test, count = self.failures[0], len(self.alike)
+        stops = f"{'Every check stops' if count == len(self.tests) else f'{count} checks stop'} at this:"
+        return (stops if count else test.sentence), test.message
+
+    @property
+    def args(self) -> tuple:
+        """Copies of what the failing call was given; arguments given by name come last."""
+        args, kwargs = self._failing_call().inputs()
+        return (*args, *kwargs.values())
+
+    def call(self):
+        """Make the failing call once more, so that it can be looked into: `report = check(f)`, `report.call()`."""
+        return self._failing_call().again()
+
+    def _failing_call(self):
+        if self.failing is None:
+            raise LookupError("This report has no failing call of a function that could be made again.")
+        return self.failing
 
     @property
     def lead(self) -> str:
@@ -75,14 +112,18 @@ class Report:
         return f"{self.exercise}: {words[self.status]}"
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        data = asdict(replace(self, failing=None))
+        del data["failing"]
+        return data
 
     def __str__(self) -> str:
-        lines = [f"{'✓' if self.passed else '✗'} {self.headline}"]
-        lines += [f"  {MARKS[t.outcome]} {t.sentence}" for t in self.shown] if not self.passed else []
-        for test in self.failures[:1]:
-            lines += ["", f"  {test.sentence}" if self.shown else "  Every check stops at this:"]
-            lines += [f"    {line}" for line in test.message.splitlines()]
+        lines = [f"{'✓' if self.passed else '·' if self.status == 'not-started' else '✗'} {self.headline}"]
+        for part, tests in groupby([] if self.passed else self.shown, key=lambda t: t.part):
+            lines += [f"  {part}:"] if part else []
+            lines += [f"  {'  ' * bool(part)}{MARKS[t.outcome]} {_row(t)}" for t in tests]
+        what, message = self.first
+        if what:
+            lines += ["", f"  {what}", *(f"    {line}" for line in message.splitlines())]
         if self.diagnosis:
             lines += ["", f"  {self.lead} {self.diagnosis}"]
         lines += [f"  {note}" for note in self.notes]
@@ -97,20 +138,34 @@ class Report:
         """
         if os.environ.get("SAELAB_PLAIN"):
             return None
-        colour = "#0a8f6a" if self.passed else "#d1495b"
-        rows = "".join(
-            f"<div style='opacity:{0.75 if t.outcome == 'passed' else 1}'>"
-            f"<b style='color:{'#0a8f6a' if t.outcome == 'passed' else '#d1495b'}'>{MARKS[t.outcome]}</b> "
-            f"{html.escape(t.sentence)}</div>"
-            for t in self.shown
-        )
+        colour = COLOURS["passed" if self.passed else "skipped" if not self.failures else "failed"]
+        rows = ""
+        for part, tests in groupby(self.shown, key=lambda t: t.part):
+            rows += f"<div style='margin-top:.3em'><code>{html.escape(part)}</code></div>" if part else ""
+            rows += "".join(_html_row(test) for test in tests)
         summary = f"<summary style='cursor:pointer'><b>{html.escape(self.headline)}</b></summary>"
         body = f"<details{'' if self.passed else ' open'}>{summary}{rows}</details>"
-        for test in self.failures[:1]:
-            what = test.sentence if self.shown else "Every check stops at this:"
+        what, message = self.first
+        if what:
             body += f"<div style='margin-top:.6em'><b>{html.escape(what)}</b></div>"
-            body += f"<pre style='{PRE}'>{html.escape(test.message)}</pre>"
+            body += f"<pre style='{PRE}'>{html.escape(message)}</pre>"
         if self.diagnosis:
             body += f"<div style='margin-top:.6em'><b>{self.lead}</b> {html.escape(self.diagnosis)}</div>"
         body += "".join(f"<div style='margin-top:.4em;opacity:.85'>{html.escape(n)}</div>" for n in self.notes)
         return f"<div style='border-left:4px solid {colour};padding:.4em .8em;margin:.3em 0'>{body}</div>"
+
+
+def _row(test: TestResult) -> str:
+    """A test in the list: its sentence, and what it waits for."""
+    return f"{test.sentence} ({_lowered(test.message)})" if test.outcome == "skipped" else test.sentence
+
+
+def _lowered(sentence: str) -> str:
+    """A sentence as it stands in brackets."""
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
+
+
+def _html_row(test: TestResult) -> str:
+    faint = {"passed": 0.75, "skipped": 0.6}.get(test.outcome, 1)
+    mark = f"<b style='color:{COLOURS[test.outcome]}'>{MARKS[test.outcome]}</b>"
+    return f"<div style='opacity:{faint}'>{mark} {html.escape(_row(test))}</div>"

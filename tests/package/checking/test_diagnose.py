@@ -42,7 +42,8 @@ CASES = {
     "another exception": ("raise KeyError", "raise ValueError", BASIC, None),
     "the same change": ("x += x\nreturn x", "return x.mul_(2)", BASIC, "added"),
     "another change": ("x.zero_()\nreturn x + 1", "x.zero_()\nreturn x + 2", BASIC, None),
-    "NaN where something is alike": ("return x * x if len(x) == 1 else x * float('nan')", "", BASIC, "squares"),
+    "NaN where much is alike": ("return x * x if len(x) > 1 else x * float('nan')", "", BASIC, "squares"),
+    "NaN where little is alike": ("return x * x if len(x) == 1 else x * float('nan')", "", BASIC, None),
     "NaN everywhere": ("return x * float('nan')", "", BASIC, None),
     "NaN and alike only where all are right": (
         "return x + x if len(x) == 1 else x * float('nan')", "return x + x if len(x) == 1 else x", BASIC, None,

@@ -23,7 +23,7 @@ def said(actual, expected, **how) -> str:
     checking.give_ours(module)
     with pytest.raises(AssertionError) as caught:
         module.assert_close(actual, expected, **how)
-    outcome, message = checking.in_words(caught.value, test_it, checking.watch({}, {}))
+    outcome, message = checking.in_words(caught.value, test_it, [])
     assert outcome == "failed" and message.endswith("Look at: Look here.")
     return message.removesuffix("\nLook at: Look here.")
 
@@ -144,9 +144,13 @@ def test_leaving_python_is_told_as_what_was_raised(small_course):
     assert "It raised SystemExit: 3" in words, words
 
 
-def test_what_is_not_written_yet_is_told_in_one_sentence(small_course):
-    words = message("def double(x):\n    raise NotImplementedError('later')", CALLS, small_course)
-    assert "`double` is not written yet." in words
+def test_only_what_the_starter_raises_is_called_not_written_yet(small_course):
+    words = message("def double(x):\n    raise NotImplementedError('double')", CALLS, small_course)
+    assert "not written yet." in words
+    words = message("def double(x):\n    return (x > 0) @ (x > 0).T", CALLS, small_course)
+    assert "written" not in words and "It raised " in words, words
+    words = message("def double(x):\n    raise NotImplementedError('addmm on MPS')", CALLS, small_course)
+    assert "It raised NotImplementedError: addmm on MPS" in words
 
 
 RIGHT = "def double(x):\n    return x + x"
@@ -192,3 +196,109 @@ def test_a_broken_check_is_not_called_the_students_mistake(small_course):
     (small_course / "tests/small/test_double.py").write_text("def test_it(double):\n    raise KeyError('x')\n")
     report = checking.run(content.find("double"), content.reference_parts(content.find("double")))
     assert report.tests[0].outcome == "error" and "not your mistake" in str(report)
+
+
+# --- what is compared -----------------------------------------------------------------------------------------------
+
+COMPARED = """
+import torch
+from saelab.testing import gradients
+from torch.testing import assert_close
+
+def test_it(double, reference, rng):
+    x, y = torch.full((1, 2), 3.0), torch.full((1, 2), 5.0)
+    {}
+"""
+
+
+def compared(line: str, course, code: str = "def double(x):\n    return x * x") -> list[str]:
+    """The lines of the message where this line of a check fails."""
+    report = message(code, COMPARED.format(line), course)
+    told = [words.strip() for words in report.splitlines()[4:] if words.strip()]
+    return [words for words in told if "You squared" not in words]  # the diagnosis
+
+
+def test_of_several_calls_the_one_is_told_whose_value_is_compared(small_course):
+    said = compared("mine, other = double(x), double(y)\n    assert_close(mine, 2 * x)", small_course)
+    assert said == [
+        "Called    double(tensor([[3., 3.]]))",
+        "Expected  tensor([[6., 6.]])",
+        "Got       tensor([[9., 9.]])",
+    ]
+
+
+def test_what_is_made_of_several_calls_is_told_as_the_check_writes_it(small_course):
+    said = compared("assert_close(double(y) - double(x), torch.full((1, 2), 4.0))", small_course)
+    assert said[:3] == [
+        "Compared  double(y) - double(x)", "Called    double(tensor([[5., 5.]]))", "double(tensor([[3., 3.]]))",
+    ]  # fmt: skip
+    assert said[3:] == ["Expected  tensor([[4., 4.]])", "Got       tensor([[16., 16.]])"]
+
+
+def test_an_expression_over_several_lines_is_found(small_course):
+    line = "assert_close(\n        double(\n            y\n        ).sum(),\n        torch.tensor(20.0),\n    )"
+    assert compared(line, small_course)[0] == "Compared  double(y).sum()"
+
+
+def test_a_gradient_is_called_a_gradient(small_course):
+    said = compared("assert_close(gradients(double, x)[0], torch.full((1, 2), 2.0))", small_course)
+    assert said[:2] == ["Called    double(tensor([[3., 3.]]))", "The gradient for `x`:"]
+    assert said[2:] == ["Expected  tensor([[2., 2.]])", "Got       tensor([[6., 6.]])"]
+
+
+def test_two_answers_that_should_agree_are_both_told(small_course):
+    said = compared("assert_close(double(x + 1), double(y))", small_course)
+    assert said == [
+        "Called    double(tensor([[4., 4.]]))", "It should agree with double(tensor([[5., 5.]]))",
+        "Expected  tensor([[25., 25.]])", "Got       tensor([[16., 16.]])",
+    ]  # fmt: skip
+
+
+def test_a_check_that_has_them_the_other_way_round_is_told_the_right_way(small_course):
+    said = compared("assert_close(reference(x), double(x))", small_course)
+    assert said[1:] == ["Expected  tensor([[6., 6.]])", "Got       tensor([[9., 9.]])"]
+
+
+def test_which_of_several_results_differs_is_told(small_course):
+    path = small_course / "chapters/small/01_small.py"
+    path.write_text(path.read_text().replace(' -> Float[Tensor, "batch feats"]:\n    """Twice', ':\n    """Twice'))
+    pair = "def double(x):\n    return x + x, x * x"
+    assert compared("assert_close(double(x)[1], 2 * x)", small_course, pair)[1] == "In value 2 of 2:"
+    named = "def double(x):\n    return {'sum': x + x, 'square': x * x}"
+    assert compared("assert_close(double(x)['square'], 2 * x)", small_course, named)[1] == "In `square`:"
+
+
+def test_an_exception_in_every_check_is_told_once_with_their_line_and_no_tip(small_course, tmp_path):
+    file = tmp_path / "answer.py"
+    file.write_text("def double(x):\n    return x.view(7)\n")
+    check = (
+        HEAD
+        + CALLS
+        + "\n"
+        + HEAD.replace("test_it", "test_two").replace("import", "# import")
+        + "    double(torch.ones(3, 3))\n"
+    )
+    words = message(
+        file.read_text(), check.replace("# import torch\nfrom", "# import torch\n# from"), small_course, str(file)
+    )
+    assert words.count("It raised") == 1 and "Every check stops at this:" in words, words
+    assert "in line 2 of double: return x.view(7)" in words and "Look at" not in words and "✗ it" not in words
+
+
+def test_the_failing_call_can_be_made_again(small_course):
+    (small_course / "tests/small/test_double.py").write_text(COMPARED.format("assert_close(double(y), 2 * y)"))
+    seen = []
+
+    def double(x):
+        seen.append(x.clone())
+        return x.mul_(x) if len(seen) > 1 else x * x
+
+    report = checking.run(content.find("double"), {"double": double})
+    (given,) = report.args
+    assert torch.equal(given, torch.full((1, 2), 5.0))
+    for _ in range(2):  # with fresh copies each time
+        assert torch.equal(report.call(), torch.full((1, 2), 25.0))
+    assert "failing" not in report.to_dict()
+    passed = checking.run(content.find("quadruple"), content.reference_parts(content.find("quadruple")))
+    with pytest.raises(LookupError, match="no failing call"):
+        passed.call()

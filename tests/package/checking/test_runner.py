@@ -45,7 +45,7 @@ def test_a_misconception_is_told_back_by_its_outputs_only(small_course):
     exercise = content.find("double")
     told = checking.run(exercise, implementation("def double(x):\n    return torch.stack([r ** 2 for r in x])"))
     assert told.misconception == "squares" and "You squared" in str(told)
-    nan = "def double(x):\n    return x * x if len(x) == 1 else x * float('nan')"
+    nan = "def double(x):\n    return x * x if len(x) == 3 else x * float('nan')"
     assert checking.run(exercise, implementation(nan)).misconception == "squares"
     assert checking.run(exercise, implementation("def double(x):\n    return x * float('nan')")).misconception is None
     other = checking.run(exercise, implementation("def double(x):\n    return x * x + 0.01"))

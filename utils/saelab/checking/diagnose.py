@@ -1,165 +1,130 @@
 """Which misconception does a wrong implementation hold?
 
-One is named when the student's outputs are that misconception's outputs: every call the check made
-is made again to the misconception, and type, values, gradient history, exceptions, changed arguments and
-the gradients that the check asked for must all agree. Where the annotations ask for a float, a tensor of one
-number is as good. Outcomes of calls that draw random numbers can't be compared; where there are such calls,
-the misconception must also fail exactly the tests that the student fails, and no other may.
+A misconception is about one part of an exercise. Every call that the check made to that part is made again to it, and
+again to the reference. It is named with certainty where all outcomes are the misconception's and those that are wrong
+tell enough (see `evidence`). How the student's other parts are doesn't matter; where the misconception's code uses
+them, they may be the student's.
+
+Where random numbers are drawn, from torch's or from a generator of one's own, outcomes can't be compared; there, and
+where the outcomes tell little, what is promised decides: a misconception is named, as a guess, if it fails exactly the
+tests that the student fails, each in the same way, and no other misconception does.
 """
 
+import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-
-import torch
-from torch import Tensor
+from collections.abc import Callable, Iterator
 
 from saelab import content
 from saelab.content import Exercise, Variant
-from saelab.report import Report
 
-from . import recipes
-from .contract import Complaint, WrongSignature, fit_result
-from .derivatives import pulled
-from .values import same, snapshot, tensors_in
-from .watched import Call, Log, Watch, lent
+from .contract import WrongSignature
+from .evidence import ENOUGH, LITTLE, bits
+from .replay import names_in, repeated, same_outcome
+from .values import same, tensors_in
+from .watched import Call, Gone, Log
 
-Outcomes = Callable[[Exercise, dict, int | str], Iterable[tuple[str, bool]]]  # (a test's name, does it fail) in order
+Failures = Callable[[Exercise, dict], Iterator[tuple[str, str]]]  # (a test's name, how it fails or ""), in order
 
 
 def name_misconception(
-    exercise: Exercise, watched: Watch, report: Report, seed: int | str, outcomes: Outcomes
+    exercise: Exercise, parts: dict, log: Log, failed: dict[str, str], failures: Failures
 ) -> tuple[Variant | None, bool]:
-    """(the misconception whose behaviour this is or None, is it certain). `outcomes` runs the tests one by one.
+    """(the misconception whose behaviour this is or None, is it certain).
 
-    If none is exactly, one is named whose outcomes these are wherever the student's are finite: dividing by the
-    length of a dropped feature is often the second mistake.
+    `parts` is what was tested, `log` the calls to it, `failed` says how each failed test failed; `failures` runs the
+    tests on other parts. If no misconception is certain, one is whose outcomes these are wherever the student's are
+    finite: dividing by the length of a dropped feature is often the second mistake.
     """
-    if any(isinstance(call.error, WrongSignature) for call in watched.log):
+    if any(isinstance(call.error, WrongSignature) for call in log):
         return None, True
-    specs = content.reference_parts(exercise)
-    right = list(_repeated(specs, watched.log))
-    for forgive_nan in (False, True) if any(map(_has_nan, watched.log)) else (False,):
-        alike, random = [], False
-        for variant in exercise.misconceptions:
-            theirs = _repeated(content.variant_parts(exercise, variant), watched.log)
-            agrees, drew = _behaves_like(watched.log, theirs, right, specs, forgive_nan)
-            random |= drew
-            alike += [variant] if agrees else []
-        if random:
-            alike = _failing_alike(exercise, alike, report, seed, outcomes)
-            return (alike[0] if len(alike) == 1 else None), False
-        if alike:
-            return alike[0], True
-    return None, True
+    case = Case(exercise, parts, log, failed, failures)
+    try:
+        for forgive_nan in (False, True) if any(map(_has_nan, log)) else (False,):
+            guesses = []
+            for variant in exercise.misconceptions:
+                tells, complete = case.told_by(variant, forgive_nan)
+                if tells >= ENOUGH:
+                    return variant, True
+                guesses += [variant] if tells >= LITTLE or not complete else []
+            if not forgive_nan:
+                likely = [variant for variant in guesses if case.fails_alike(variant)]
+        return (likely[0] if len(likely) == 1 else None), False
+    except Gone:  # asked once more, the student's process is no longer there
+        return None, True
 
 
-def _failing_alike(
-    exercise: Exercise, variants: list[Variant], report: Report, seed: int | str, outcomes: Outcomes
-) -> list[Variant]:
-    """Those misconceptions that fail the same tests as the student."""
-    failed = {t.name for t in report.failures}
+class Case:
+    """What is known of one wrong implementation."""
 
-    def alike(variant: Variant) -> bool:
-        left = set(failed)
-        for name, fails in outcomes(exercise, content.variant_parts(exercise, variant), seed):
-            if fails != (name in failed):
+    def __init__(self, exercise: Exercise, parts: dict, log: Log, failed: dict[str, str], failures: Failures):
+        self.exercise, self.parts, self.log, self.failed, self.failures = exercise, parts, log, failed, failures
+        self.specs = content.reference_parts(exercise)
+        self.right = dict(repeated(self.specs, log, range(len(log))))
+        self.private = {name for name, made in self.specs.items() if "Generator" in names_in(made)}
+        self.culprits: dict[str, bool] = {}
+
+    def told_by(self, variant: Variant, forgive_nan: bool) -> tuple[int, bool]:
+        """(how many bits the wrong outcomes tell for it, −1 if one speaks against it; could all be compared)."""
+        if variant.part in self.private:
+            return 0, False
+        best = (-1, True)
+        for made in self._ways(variant):
+            best = max(best, self._told_by(variant.part, made, forgive_nan))
+        return best
+
+    def _ways(self, variant: Variant) -> Iterator[dict]:
+        """The misconception beside the reference's other parts, and, if it uses them, beside the student's."""
+        yield content.variant_parts(self.exercise, variant)
+        others = {name: made for name, made in self.parts.items() if name != variant.part}
+        if names_in(compile(variant.code, variant.name, "exec")) & set(others):
+            yield content.variant_parts(self.exercise, variant, others)
+
+    def _told_by(self, part: str, made: dict, forgive_nan: bool) -> tuple[int, bool]:
+        """As `told_by`; stops at the first outcome that differs. With `forgive_nan` NaN of the student's is none."""
+        wrong, complete = [], True
+        for number, again in repeated(made, self.log, self._calls_to(part)):
+            call, solved = self.log[number], self.right[number]
+            if solved.drew or again.drew:
+                complete = False
+            elif not (forgive_nan and _has_nan(call) and not _has_nan(again)):
+                if not same_outcome(call, again, self.specs):
+                    return -1, True
+                if not same_outcome(call, solved, self.specs):
+                    wrong.append((call, solved))
+        return bits(wrong, self.specs), complete
+
+    def _calls_to(self, part: str) -> list[int]:
+        """The numbers of the calls to a part, or to objects that it made."""
+        return [number for number, call in enumerate(self.log) if call.part.partition(".")[0] == part]
+
+    def fails_alike(self, variant: Variant) -> bool:
+        """Does it fail the same tests in the same way as the student, and would they pass with that part solved?"""
+        part = variant.part
+        if self._is_constant(part):
+            return False
+        if part not in self.culprits:
+            self.culprits[part] = len(self.specs) == 1 or not self._fails_so(part, self.specs[part])
+        return self.culprits[part] and self._fails_so(part, content.variant_parts(self.exercise, variant)[part])
+
+    def _fails_so(self, part: str, made: Callable) -> bool:
+        """Are the failures those of the student with this for the part?"""
+        beside, left = copy.copy(self.parts), set(self.failed)
+        beside[part] = made
+        for name, how in self.failures(self.exercise, beside):
+            if how != self.failed.get(name, ""):
                 return False
             left.discard(name)
         return not left
 
-    return [variant for variant in variants if alike(variant)]
-
-
-def _behaves_like(
-    log: Log, theirs: Iterable[Call], right: list[Call], specs: dict[str, Callable], forgive_nan: bool
-) -> tuple[bool, bool]:
-    """(are the log's outcomes theirs, a misconception's, and not the right ones; were random numbers drawn on the way).
-
-    Stops at the first outcome that differs; outcomes of calls that draw random numbers are passed over. With
-    `forgive_nan` those are too where only the log has NaN, but some outcome must then be both alike and wrong.
-    """
-    random, wrong = False, not forgive_nan
-    for call, again, solved in zip(log, theirs, right):
-        random |= solved.drew
-        if solved.drew or again.drew or (forgive_nan and _has_nan(call) and not _has_nan(again)):
-            continue
-        if not _same_outcome(call, again, specs):
-            return False, random
-        wrong = wrong or not _same_outcome(call, solved, specs)
-    return wrong, random
-
-
-def _repeated(parts: dict[str, Callable], log: Log) -> Iterator[Call]:
-    """The calls of a log made again to these parts, lazily, objects included."""
-    replay, test = _Replay(parts), 0
-    for number, call in enumerate(log):
-        if call.test != test:
-            test = call.test
-            recipes.begin_test()
-        yield replay.repeat(number, call)
+    def _is_constant(self, part: str) -> bool:
+        """A function that gives the same truth value or number at every call tells nothing."""
+        calls = [self.log[number] for number in self._calls_to(part)]
+        values = [call.value for call in calls if call.after is not None]
+        plain = all(isinstance(value, (bool, int, float)) for value in values)
+        return plain and not inspect.isclass(self.specs[part]) and len(values) > 1 and all(
+            same(values[0], value) for value in values
+        )  # fmt: skip
 
 
 def _has_nan(call: Call) -> bool:
     return any(not t.isfinite().all() for t in tensors_in(call.value) if t.is_floating_point())
-
-
-class _Replay:
-    """Makes calls again, and keeps the objects that they made."""
-
-    def __init__(self, parts: dict[str, Callable]):
-        self.parts = parts
-        self.made: dict[int, object] = {}  # number of the call that made it → object
-
-    def repeat(self, number: int, call: Call) -> Call:
-        args, kwargs = recipes.made_of(snapshot(call.args)), recipes.made_of(snapshot(call.kwargs))
-        again, before = Call(call.part, call.owner, call.args, call.kwargs), torch.get_rng_state()
-        try:
-            value = lent(self._target(call), args, kwargs, again)
-            if inspect.isclass(self.parts.get(call.part)):
-                self.made[number] = value
-            if call.grads is not None and _history(value):
-                again.grads = pulled(value, args, call.weights)
-        except (Exception, SystemExit) as error:
-            again.error = error
-        again.drew = not torch.equal(before, torch.get_rng_state())
-        return again
-
-    def _target(self, call: Call) -> Callable:
-        if call.owner is None:
-            return self.parts[call.part]
-        method = call.part.rpartition(".")[2]
-        return getattr(self.made[call.owner], method)
-
-
-def _same_outcome(one: Call, other: Call, specs: dict[str, Callable]) -> bool:
-    if one.harm != other.harm:
-        return False
-    if one.after is not None and other.after is not None:  # both returned, whatever the contract said afterwards
-        if _changed_arguments(one) != _changed_arguments(other) or not same(one.after, other.after):
-            return False
-        value, beside = _fitted(one, specs), _fitted(other, specs)
-        alike = same(value, beside) and _history(value) == _history(beside)
-        return alike and same(one.grads, other.grads)
-    if one.error is not None and other.error is not None:
-        return type(one.error) is type(other.error)
-    return one.error is None and other.error is None and same(one.value, other.value)
-
-
-def _fitted(call: Call, specs: dict[str, Callable]):
-    """What a call returned, in the form that the annotations ask for where it can be put into that."""
-    spec = specs.get(call.part)
-    if spec is None or inspect.isclass(spec):
-        return call.value
-    try:
-        return fit_result(call.part, spec, call.args, call.kwargs, call.value)
-    except Complaint:
-        return call.value
-
-
-def _changed_arguments(call: Call) -> bool:
-    return not same(call.before, call.after, exact=True)
-
-
-def _history(value) -> bool | None:
-    """Whether a tensor result can be differentiated."""
-    return value.requires_grad if isinstance(value, Tensor) else None

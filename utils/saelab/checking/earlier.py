@@ -8,6 +8,7 @@ from saelab.content import Exercise
 from saelab.report import Report
 
 from . import runner
+from .replay import names_in
 
 
 def check_with_dependencies(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0) -> Report:
@@ -42,13 +43,8 @@ def note_on_solved(used: list[Exercise]) -> str:
 
 def _earlier_exercises(exercise: Exercise, parts: dict[str, types.FunctionType]) -> list[Exercise]:
     """Exercises of the chapter, other than this one, whose names these functions use as globals."""
-    names = {name for fn in parts.values() for name in _global_names(fn.__code__)}
+    names = set().union(*map(names_in, parts.values()))
     return [e for e in content.exercises(exercise.chapter) if e.id != exercise.id and names & set(e.parts)]
-
-
-def _global_names(code: types.CodeType) -> set[str]:
-    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
-    return set(code.co_names).union(*map(_global_names, inner))
 
 
 def _rebind(fn: types.FunctionType, names: dict[str, Callable]) -> types.FunctionType:

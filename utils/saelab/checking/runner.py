@@ -7,11 +7,12 @@ and `pytest.mark.parametrize`, and nothing more.
 
 import importlib.util
 import inspect
+import re
 import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -21,12 +22,12 @@ from saelab.content import Exercise
 from saelab.report import Report, TestResult
 
 from . import ambient
+from .blame import Ran, is_unwritten, results
 from .compare import give_ours
 from .contract import WrongSignature
 from .diagnose import name_misconception
-from .explain import in_words
 from .randomness import Rng, seed_of_student
-from .watched import Gone, Watch, watch
+from .watched import Call, Gone, Watch, watch
 
 
 class CheckError(Exception):
@@ -60,21 +61,23 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
     with ambient.settled():
         watched = watch(parts, content.reference_parts(exercise))
         report = Report(exercise.id, "passed", exercise.points)
-        unwritten: list[bool] = []
+        ran: list[Ran] = []
         for name, test, error in _one_by_one(exercise, parts, watched, seed, named_only):
-            result = TestResult(name, "passed")
-            report.tests.append(result)
-            if error is None:
-                continue
-            result.outcome, result.message = in_words(error, test, watched)
-            report.status = "failed"
-            unwritten.append(isinstance(error, NotImplementedError) and str(error) == exercise.name)
-            if isinstance(error, WrongSignature) or named_only:
+            ran.append(Ran(name, test, error, [call for call in watched.log if call.test == watched.log.test]))
+            if error is not None and (named_only or isinstance(error, WrongSignature)):
                 break
-        if unwritten and all(unwritten) and len(unwritten) == len(report.tests):
-            report.status, report.tests = "not-started", []
-        elif report.status == "failed" and not named_only:
-            found, report.certain = name_misconception(exercise, watched, report, seed, outcomes)
+        wrong = [(one, one.error) for one in ran if one.error is not None]
+        if wrong and len(wrong) == len(ran) and all(is_unwritten(exercise, error) for _, error in wrong):
+            report.status = "not-started"
+        else:
+            report.tests = results(exercise, parts, ran)
+        if wrong and report.tests:
+            report.status = "failed"
+            report.failing = _call_of(report, ran)
+        if wrong and report.tests and not named_only:
+            failed = {one.name: _how(error) for one, error in wrong}
+            again = partial(failures, seed=seed)
+            found, report.certain = name_misconception(exercise, parts, watched.log, failed, again)
             if found:
                 report.misconception, report.diagnosis = found.name, found.doc
         report.notes += watched.log.switched
@@ -82,11 +85,24 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
     return report
 
 
-def outcomes(exercise: Exercise, parts: dict[str, Callable], seed: int | str) -> Iterator[tuple[str, bool]]:
-    """(name, does it fail) of each test in turn; who has heard enough stops listening."""
+def _call_of(report: Report, ran: list[Ran]) -> Call | None:
+    """The last call of the test whose failure is shown, if it was one of a function of this process."""
+    shown = report.failures[0].name if report.failures else ""
+    calls = next((one.calls for one in ran if one.name == shown), [])
+    return calls[-1] if calls and inspect.isfunction(calls[-1].target) and calls[-1].owner is None else None
+
+
+def failures(exercise: Exercise, parts: dict[str, Callable], seed: int | str) -> Iterator[tuple[str, str]]:
+    """(name, how it fails, "" if it passes) of each test in turn; who has heard enough stops listening."""
     watched = watch(parts, content.reference_parts(exercise))
     for name, _, error in _one_by_one(exercise, parts, watched, seed):
-        yield name, error is not None
+        yield name, _how(error) if error is not None else ""
+
+
+def _how(error: BaseException) -> str:
+    """In what way a test failed: the kind of exception and the words of its first line, without the numbers."""
+    words = re.sub(r"-?\d[\d.e+-]*", "#", str(error).partition("\n")[0])
+    return f"{type(error).__name__}: {words}"
 
 
 def _one_by_one(

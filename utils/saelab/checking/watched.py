@@ -44,6 +44,17 @@ class Call:
     drew: bool = False  # set in a replay: did it use torch's random numbers?
     test: int = 0  # which test of the run made it
     harm: dict[str, Harm] = field(default_factory=dict)  # recipe → what was done to the thing that it made
+    spec: Callable | None = None  # the reference's function, for the names of the arguments
+    target: Callable | None = None  # the student's; None in a replay
+
+    def inputs(self) -> tuple[tuple, dict]:
+        """Fresh copies of its arguments, by place and by name."""
+        return recipes.made_of(snapshot(self.args)), recipes.made_of(snapshot(self.kwargs))
+
+    def again(self):
+        """Make the call once more, unwatched."""
+        args, kwargs = self.inputs()
+        return self.target(*args, **kwargs)  # type: ignore[misc]
 
     def __str__(self) -> str:
         given = [short(a) for a in self.args] + [f"{k}={short(v)}" for k, v in self.kwargs.items()]
@@ -79,6 +90,7 @@ class Watched:
 
     def __call__(self, *args, **kwargs):
         call = Call(self.part, self.owner, snapshot(args), snapshot(kwargs), test=self.log.test)
+        call.spec, call.target = self.spec, self.target
         self.log.append(call)
         number = len(self.log) - 1
         try:

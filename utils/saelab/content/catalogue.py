@@ -167,9 +167,9 @@ def reference_parts(exercise: Exercise) -> dict:
     return {part: namespace[part] for part in exercise.parts}
 
 
-def variant_parts(exercise: Exercise, variant: Variant) -> dict:
-    """The reference's parts, with one replaced by a misconception or an alternative."""
-    namespace = dict(solved(read(exercise.path)))
+def variant_parts(exercise: Exercise, variant: Variant, beside: dict | None = None) -> dict:
+    """The reference's parts, with one replaced by a misconception or an alternative, whose code uses `beside`."""
+    namespace = dict(solved(read(exercise.path)), **(beside or {}))
     exec(compile(variant.code, f"<{variant.name}>", "exec"), namespace)
     return {part: namespace[part] for part in exercise.parts} | {variant.part: namespace[variant.name]}
 
