@@ -31,7 +31,7 @@ def test_an_answer_that_knows_only_the_form_earns_nothing(exercise):
         return 0 * value - torch.rand(value.shape, generator=generator)
 
     for empty in (halves, other_noise):
-        parts = {name: credit.emptied(part, empty) for name, part in content.reference_parts(exercise).items()}
+        parts = {name: checking.alter(part, empty) for name, part in content.reference_parts(exercise).items()}
         found = checking.run(replace(exercise, misconceptions=[]), parts, "hollow")
         assert found.status == "failed"
         assert credit.credit(exercise, found) == 0, str(found)

@@ -10,12 +10,13 @@ callables that checks hand out. What check files import is in `saelab.testing`. 
 implementation may run here or in another process: nothing in this wing knows which.
 """
 
+from .altered import EMPTY, alter
 from .ambient import settle, settled
 from .compare import give_ours
 from .contract import Complaint, Damaged, NotDifferentiable, WrongSignature
 from .derivatives import gradients
 from .earlier import check_with_dependencies, note_on_solved
-from .explain import in_words
+from .explain import in_words, own_line
 from .randomness import Rng, seed_of_student
 from .recipes import begin_test, harm, lend, made_of, note, recipe, recipe_of, runs, take_back, told
 from .runner import CheckError, Reference, run, tests_of
@@ -24,8 +25,8 @@ from .values import tensors_in
 from .watched import Call, Gone, watch
 
 __all__ = [
-    "Call", "CheckError", "Complaint", "Damaged", "Gone", "NotDifferentiable", "Recipe", "Reference", "Rng",
-    "WrongSignature", "begin_test", "check_with_dependencies", "give_ours", "gradients", "harm", "in_words", "lend",
-    "made_of", "note", "note_on_solved", "recipe", "recipe_of", "run", "runs", "seed_of_student", "settle", "settled",
-    "take_back", "tensors_in", "tests_of", "told", "watch",
+    "Call", "CheckError", "Complaint", "Damaged", "EMPTY", "Gone", "NotDifferentiable", "Recipe", "Reference",
+    "Rng", "WrongSignature", "alter", "begin_test", "check_with_dependencies", "give_ours", "gradients", "harm",
+    "in_words", "lend", "made_of", "note", "note_on_solved", "own_line", "recipe", "recipe_of", "run", "runs",
+    "seed_of_student", "settle", "settled", "take_back", "tensors_in", "tests_of", "told", "watch",
 ]  # fmt: skip

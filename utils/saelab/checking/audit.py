@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from saelab import content
@@ -74,18 +75,54 @@ def audit_one(name: str, seeds: int) -> tuple[dict, list[str]]:
         if survived is not None:
             note(f"{variant.name} passes every named test at seed {survived}", variant)
         row["misconceptions"]["caught"] += survived is None
-        told = runner.run(exercise, content.variant_parts(exercise, variant)).misconception
-        row["misconceptions"]["named"] += told == variant.name
-        if told != variant.name:
-            note(f"{variant.name} is told back as {told}", variant)
+        told = None
+        for column, parts in _company(exercise, variant).items():
+            told = runner.run(exercise, parts).misconception if parts else told
+            row["misconceptions"][column] += told == variant.name
+            if parts and told != variant.name:
+                note(f"{variant.name} is told back as {told} ({column.replace('_', ' ')})", variant)
     for variant in exercise.alternatives:
         row["alternatives"]["written"] += 1
         bad = _failing_seed(exercise, content.variant_parts(exercise, variant), seeds)
         row["alternatives"]["accepted"] += bad is None
         if bad:
             note(f"the alternative {variant.name} fails {bad}", variant)
+    for told, how in _undescribed(exercise):
+        row["undescribed"]["tried"] += 1
+        row["undescribed"]["named"] += told is not None
+        if told:
+            note(f"{how} is told it is {told}, which it isn't")
     row["seconds"] = round(time.perf_counter() - started, 2)
     return row, problems
+
+
+def _company(exercise: Exercise, variant) -> dict[str, dict | None]:
+    """Column → the parts to run: a misconception beside the reference's parts, other right ones, unwritten ones.
+
+    None where there is nothing else: the same as the column before.
+    """
+    own = content.variant_parts(exercise, variant)
+    right = own | {one.part: content.variant_parts(exercise, one)[one.part] for one in exercise.alternatives}
+    right[variant.part] = own[variant.part]
+    unwritten = content.starter_parts(exercise) | {variant.part: own[variant.part]}
+    several = len(exercise.parts) > 1
+    return {
+        "named": own,
+        "named_beside_others": right if right != own else None,
+        "named_unfinished": unwritten if several else None,
+    }
+
+
+def _undescribed(exercise: Exercise) -> Iterator[tuple[str | None, str]]:
+    """(what is named, how) of answers wrong in ways that no misconception describes; passing ones left out."""
+    from . import altered, runner
+
+    for change in (altered.zeros, altered.noise, altered.stretched, altered.flattened, altered.now_and_then()):
+        parts = content.reference_parts(exercise)
+        parts[exercise.name] = altered.alter(parts[exercise.name], change)
+        report = runner.run(exercise, parts)
+        if not report.passed:
+            yield report.misconception, f"a reference made wrong by `{change.__qualname__.partition('.')[0]}`"
 
 
 def failing_examples(exercise: Exercise) -> str:
@@ -131,10 +168,11 @@ def _surviving_seed(exercise: Exercise, variant, seeds: int) -> int | None:
 
 def _empty(seeds: int) -> dict:
     counts = {key: 0 for key in COUNTS}
-    misconceptions = {"written": 0, "caught": 0, "named": 0}
+    misconceptions = ("written", "caught", "named", "named_beside_others", "named_unfinished")
     return counts | {
-        "misconceptions": misconceptions,
+        "misconceptions": {key: 0 for key in misconceptions},
         "alternatives": {"written": 0, "accepted": 0},
+        "undescribed": {"tried": 0, "named": 0},
         "seeds": seeds,
         "seconds": 0.0,
     }
@@ -143,19 +181,21 @@ def _empty(seeds: int) -> dict:
 def _add(total: dict, row: dict) -> None:
     for key in (*COUNTS, "seconds"):
         total[key] = round(total[key] + row[key], 2)
-    for group in ("misconceptions", "alternatives"):
+    for group in ("misconceptions", "alternatives", "undescribed"):
         for key in total[group]:
             total[group][key] += row[group][key]
 
 
 def complete(row: dict) -> bool:
-    """Nothing short: every reference passes, every starter fails, all caught, named ≥ 95%, all accepted."""
+    """Nothing short: references pass, starters fail, all caught, named ≥ 95%, all accepted, none named falsely."""
     wrong, right = row["misconceptions"], row["alternatives"]
+    named = min(wrong["named"], wrong["named_beside_others"], wrong["named_unfinished"])
     return (
         row["reference_passes"] == row["starter_fails"] == row["exercises"]
         and wrong["caught"] == wrong["written"]
-        and wrong["named"] >= 0.95 * wrong["written"]
+        and named >= 0.95 * wrong["written"]
         and right["accepted"] == right["written"]
+        and row["undescribed"]["named"] == 0
     )
 
 
@@ -172,7 +212,9 @@ def main(names: list[str], seeds: int, as_json: bool, jobs: int | None = None) -
             print(
                 f"{chapter}: {row['exercises']} exercises, {row['checks']} checks; references pass "
                 f"{row['reference_passes']}, starters fail {row['starter_fails']}; misconceptions {wrong['caught']}/"
-                f"{wrong['written']} caught, {wrong['named']} named; alternatives {right['accepted']}/"
+                f"{wrong['written']} caught, {wrong['named']} named ({wrong['named_beside_others']} beside other right "
+                f"parts, {wrong['named_unfinished']} beside unwritten ones); undescribed {row['undescribed']['named']}/"
+                f"{row['undescribed']['tried']} named; alternatives {right['accepted']}/"
                 f"{right['written']} accepted; {row['seeds']} seeds, {row['seconds']:.0f} s"
             )
     return 0 if complete(result["total"]) else 1
