@@ -113,7 +113,9 @@ def _check(exercise: Exercise, work: Submission | None, seed: str, separate: boo
     answer = work.answer(exercise)
     if answer.problem:
         status = "missing" if answer.missing else "error"
-        return Report(exercise.id, status, exercise.points, notes=[answer.problem])
+        return Report(exercise.id, status, exercise.points, notes=[answer.problem, *answer.notes])
+    if answer.unwritten:
+        return Report(exercise.id, "not-started", exercise.points, notes=answer.notes)
     try:
         if separate:
             from saelab.apart import RemoteParts, SeparateProcess
