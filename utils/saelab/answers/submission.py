@@ -16,6 +16,7 @@ from pathlib import Path
 from saelab import content
 from saelab.content import Exercise
 from saelab.content import read as read_source
+from saelab.files import trouble
 
 from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
 from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
@@ -237,7 +238,8 @@ def read(path: Path) -> Submission:
     except FileNotFoundError:
         raise SubmissionError(f"There is no file {path}.") from None
     except OSError as error:
-        raise SubmissionError(f"{path} can't be read ({type(error).__name__}). Save it again as a notebook.") from None
+        wrong = f"{path} can't be read: it is no file. Give a notebook (.ipynb) or a script (.py)."
+        raise SubmissionError(trouble(error) if error.errno else wrong) from None
     return from_bytes(path, data)
 
 
