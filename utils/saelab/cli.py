@@ -80,7 +80,8 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
     sub.add_argument("--separate", action="store_true", help="run the code in a process of its own that gets data only")
     sub.add_argument("--json", action="store_true", help="print the reports as JSON")
     command("watch", run_watch, "check each notebook when you save it, until Ctrl-C")
-    command("hint", run_hint, "the next hint of an exercise", "1")
+    sub = command("hint", run_hint, "the next hint of an exercise", "1")
+    sub.add_argument("--all", action="store_true", help="all its hints at once")
     sub = command("solution", run_solution, "the solution, once you have passed", "1")
     sub.add_argument("--give-up", action="store_true", help="show it although you have not passed")
     command("reset", run_reset, "put an exercise's cell back to its start; your notebook is kept", "1")
@@ -130,6 +131,7 @@ def run_check(arguments) -> int:
     exercises = content.named(arguments.exercise) if arguments.exercise else content.exercises()
     folder = None if arguments.submission else progress.folder()
     problems: list[str] = []
+    notes: list[str] = []
     if arguments.submission:
         merged = answers.merge([answers.read(path) for path in arguments.submission])
         work = {e.chapter: merged for e in exercises}
@@ -146,15 +148,16 @@ def run_check(arguments) -> int:
         for exercise in exercises:
             report = commands.check(exercise, work[exercise.chapter], arguments.seed, arguments.separate)
             go_on()
-            problems += progress.record(report.exercise, report.status, folder) if folder else []
+            notes += progress.record(report.exercise, report.status, folder) if folder else []
             reports.append(report)
             if not arguments.json:
                 print(report if len(exercises) == 1 or report.status in ("failed", "error") else _short(report))
     if arguments.json:
         print(json.dumps([report.to_dict() for report in reports], indent=1))
     elif folder and any(report.passed for report in reports):
-        print("\n".join(["", *commands.whats_next(progress.load(folder)[0])]))
-    print("".join(f"{problem}\n" for problem in dict.fromkeys(problems)), end="", file=sys.stderr)
+        passed = {report.exercise: progress.Entry("passed") for report in reports if report.passed}
+        print("\n".join(["", *commands.whats_next(progress.load(folder)[0] | passed)]), flush=True)
+    print("".join(f"{line}\n" for line in dict.fromkeys([*problems, *notes])), end="", file=sys.stderr)
     return 0 if all(report.passed for report in reports) and not problems else 1
 
 
@@ -194,10 +197,12 @@ def _check_saved(path: Path, folder: Path, go_on: Callable[[], None]) -> None:
 
 
 def run_hint(arguments) -> int:
-    exercise = content.find(arguments.exercise)
-    tier = progress.next_hint(exercise, commands.home())
+    exercise, folder = content.find(arguments.exercise), commands.home()
+    tier = len(exercise.hints) if arguments.all else progress.next_hint(exercise, folder)
     print(f"Hint {tier} of {len(exercise.hints)} · {exercise.id}\n")
     print("\n\n".join(exercise.hints[:tier]))
+    if not arguments.all and progress.load(folder)[0].get(exercise.id, progress.Entry()).hints < tier:
+        print("\nIt could not be written down that you saw this hint. To see the next ones: --all.", file=sys.stderr)
     return 0
 
 

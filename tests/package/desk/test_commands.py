@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_written_is_a_sentence(command, number, folder, ca
     status, text = run(capsys, *command)
     assert "Traceback" not in text
     if command[0] == "check":
-        assert "✓ small/double" in text, "a check is done all the same"
+        assert "✓ small/double" in text and "Next: 1.2" in text, "a check is done all the same"
     if command[0] != "solution":
         assert TROUBLE[number] in text and "/somewhere" not in text and (status == 2 or command[0] == "check")
 
@@ -356,3 +356,15 @@ def test_reset_of_a_strange_notebook_is_a_sentence_and_its_copy_is_to_the_byte(f
     assert (folder / "saelab-backups/01_small.1.ipynb").read_bytes() == data
     path.unlink(), path.parent.rmdir()
     assert "it is back, fresh" in run(capsys, "reset", "double")[1]
+
+
+def test_all_hints_can_be_had_at_once(folder, capsys):
+    assert "Add it to itself." in run(capsys, "hint", "double", "--all")[1]
+    assert "Hint 1 of 2" in run(capsys, "hint", "double")[1], "which counts for nothing"
+
+
+def test_a_note_about_progress_does_not_turn_a_pass_into_a_failure(folder, capsys, monkeypatch):
+    write(folder, "double", RIGHT)
+    monkeypatch.setattr(progress, "save", lambda *_: (_ for _ in ()).throw(OSError(errno.EROFS, "", "x")))
+    status, text = run(capsys, "check", "double")
+    assert status == 0 and "Your progress could not be kept: x lies where nothing can be written." in text

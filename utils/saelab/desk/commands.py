@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -76,25 +77,33 @@ def start(folder: Path, inside: bool = False) -> list[str]:
     if not (folder / progress.FILE).exists():
         progress.save(folder, {})
     first = next((p for c in content.chapters() for p in sorted((folder / c).glob("*.ipynb"))), folder)
-    lines = [f"Wrote {made} notebooks into {folder}/." if made else f"All notebooks are in {folder}/ already."]
+    wrote = f"Wrote {_count(made, 'notebook')} into {folder}/."
+    lines = [wrote if made else f"All notebooks are in {folder}/ already."]
     if made and kept:
-        lines.append(f"{kept} that were there are as you left them.")
+        lines.append(f"Yours ({kept}) are as you left them.")
+    go = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))}, then "
     return [
         *lines,
-        f"Next: cd {folder}, then open {first.relative_to(folder)} (jupyter lab). `saelab` shows where you are.",
+        f"Next: {go}open {first.relative_to(folder)} (jupyter lab). `saelab` shows where you are.",
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def overview(folder: Path) -> list[str]:
     """Chapters with a bar each, points, and what comes next; without importing torch."""
     entries, lines = progress.load(folder)
-    for chapter in content.chapters():
+    titles = {chapter: " · ".join(map(str, content.chapter_heading(chapter))) for chapter in content.chapters()}
+    width = max(map(len, titles.values()), default=0)
+    for chapter, title in titles.items():
         exercises = content.exercises(chapter)
         done = [e for e in exercises if _status(entries, e) == "passed"]
         points = sum(e.points for e in done), sum(e.points for e in exercises)
         bar = "■" * len(done) + "□" * (len(exercises) - len(done))
-        title = " · ".join(map(str, content.chapter_heading(chapter)))
-        lines.append(f"{title:<26} {bar}  {len(done)}/{len(exercises)} exercises, {points[0]}/{points[1]} points")
+        of = f"{len(done)}/{len(exercises)} exercises, {points[0]}/{points[1]} points"
+        lines.append(f"{title:<{width}}  {bar}  {of}")
     return [*lines, "", *whats_next(entries)]
 
 
@@ -105,7 +114,7 @@ def details(folder: Path) -> list[str]:
         entry = entries.get(exercise.id, progress.Entry())
         mark = {"passed": "✓", "started": "…"}.get(entry.status, " ")
         hints = f"hints {entry.hints}/{len(exercise.hints)}" if entry.hints else ""
-        worth = f"{exercise.points} points, {exercise.minutes} min"
+        worth = f"{_count(exercise.points, 'point')}, {exercise.minutes} min"
         lines.append(f"{mark} {content.number(exercise):<5} {exercise.id:<42} {worth:<18} {hints}".rstrip())
     return [*lines, "", *whats_next(entries)]
 
@@ -237,7 +246,11 @@ def _backup(path: Path, folder: Path) -> Path:
     target.mkdir(exist_ok=True)
     copies = (target / f"{path.stem}.{number}.ipynb" for number in itertools.count(1))
     copy = next(c for c in copies if not c.exists())
-    shutil.copyfile(path, copy)
+    try:
+        shutil.copyfile(path, copy)
+    except OSError:
+        copy.unlink(missing_ok=True)
+        raise
     return copy
 
 
