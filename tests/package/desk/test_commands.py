@@ -64,7 +64,8 @@ def test_a_students_way_from_start_to_pass(folder, capsys):
     assert status == 2 and "have not passed small/double yet" in text and "--give-up" in text
     write(folder, "double", RIGHT)
     assert run(capsys, "check", "double")[0] == 0
-    assert "must stay secret" in run(capsys, "solution", "small/double")[1]
+    solution = run(capsys, "solution", "small/double")[1]
+    assert "must stay secret" in solution and "SOLUTION" not in solution
     assert "✓ 1.1   small/double" in run(capsys, "status")[1] and "hints 2/2" in run(capsys, "status")[1]
     assert "1/3 exercises, 2/6 points" in run(capsys)[1]
 

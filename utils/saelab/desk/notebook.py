@@ -115,7 +115,7 @@ def _older(parts: dict[str, Callable], beside: dict) -> list[str]:
         last = next((text for text in reversed(ran) if re.search(rf"^(async def|def|class) {part}\b", text, re.M)), "")
         problem = answers.examine(answers.without_magics(last)).problem
         if problem:
-            return [f"Python could not read the last cell with `{part}` ({problem}): this is your older `{part}`."]
+            return [f"Python could not read the last cell with `{part}`, so this is your older `{part}`: {problem}"]
     return []
 
 
