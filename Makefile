@@ -13,9 +13,9 @@ course: .venv/course  ## install, write the notebooks, prove that the first sect
 	@SAELAB_PLAIN=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -q --no-header solutions/superposition/01_toy_model.ipynb
 	@echo
 	@echo "The course is ready. Next:"
-	@echo "  cd saelab-course && ../$(BIN)/jupyter lab superposition/01_toy_model.ipynb"
+	@echo "  source $(BIN)/activate && cd saelab-course && jupyter lab superposition/01_toy_model.ipynb"
 	@echo "and in a second terminal, whenever you like to know where you are:"
-	@echo "  cd saelab-course && ../$(BIN)/saelab"
+	@echo "  source $(BIN)/activate && cd saelab-course && saelab"
 
 test: lint package content notebooks  ## everything CI runs
 

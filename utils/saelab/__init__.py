@@ -8,8 +8,14 @@ import importlib
 import warnings
 
 __version__ = "0.1.0"
-_HOMES = {"check": "desk.notebook", "hint": "desk.notebook", "reference": "content", "lab": "labs"}
-__all__ = ["check", "hint", "lab", "reference", "plots", "models", "__version__"]
+_HOMES = {
+    "check": "desk.notebook",
+    "hint": "desk.notebook",
+    "solution": "desk.notebook",
+    "reference": "content",
+    "lab": "labs",
+}
+__all__ = ["check", "hint", "lab", "reference", "solution", "plots", "models", "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")

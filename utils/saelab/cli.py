@@ -1,23 +1,28 @@
 """`saelab`: the commands of student and author. Heavy imports wait until a command needs them."""
 
 import argparse
+import difflib
 import json
 import os
+import re
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from saelab import __version__, answers, content
 from saelab.answers import progress
 from saelab.content import SourceError
-from saelab.desk import commands
+from saelab.desk import commands, terminal
+from saelab.files import trouble
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status. A user's mistake ends in one sentence and status 2."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser(argv).parse_args(argv)
+    terminal.speak_plainly()
     try:
+        arguments = _parser(argv).parse_args(argv)
         return arguments.run(arguments)
     except (
         content.UnknownExercise,
@@ -27,19 +32,32 @@ def main(argv: list[str] | None = None) -> int:
         answers.SubmissionError,
     ) as error:
         print(error, file=sys.stderr)
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 – nobody reads on, and closing would complain
         return 0
+    except OSError as error:
+        print(trouble(error), file=sys.stderr)
     return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong in a sentence, as the commands do."""
+
+    def error(self, message: str):
+        unknown = re.match(r"argument COMMAND: invalid choice: '(.*?)' ", message)
+        if unknown:
+            known = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)][0]
+            near = difflib.get_close_matches(unknown[1].lower(), list(known), 1, 0.6)
+            remedy = f"Did you mean {near[0]}?" if near else "`saelab --help` lists them all."
+            raise commands.StudentError(f"No command {unknown[1]}. {remedy}")
+        raise commands.StudentError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` shows how.")
+
+
 def _parser(argv: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "saelab", description="A checked course on sparse autoencoders. Without a command: where you are, what is next."
     )
     parser.add_argument("--version", action="version", version=f"saelab {__version__}")
@@ -56,18 +74,19 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
     sub = command("start", run_start, "write the notebooks into a folder (default: saelab-course)")
     sub.add_argument("folder", nargs="?", default="saelab-course", type=Path)
     command("status", run_status, "one line an exercise, and what is next").set_defaults(all=True)
-    sub = command("check", run_check, "check your notebooks, or one exercise", "?")
+    sub = command("check", run_check, "check your notebooks, or one exercise, section or chapter", "?")
     sub.add_argument("--submission", action="append", type=Path, metavar="FILE", help="check this notebook or script")
     sub.add_argument("--seed", default="0", help="seed of the checks' random numbers (default 0)")
     sub.add_argument("--separate", action="store_true", help="run the code in a process of its own that gets data only")
     sub.add_argument("--json", action="store_true", help="print the reports as JSON")
     command("watch", run_watch, "check each notebook when you save it, until Ctrl-C")
-    command("hint", run_hint, "the next hint of an exercise", "1")
+    sub = command("hint", run_hint, "the next hint of an exercise", "1")
+    sub.add_argument("--all", action="store_true", help="all its hints at once")
     sub = command("solution", run_solution, "the solution, once you have passed", "1")
     sub.add_argument("--give-up", action="store_true", help="show it although you have not passed")
     command("reset", run_reset, "put an exercise's cell back to its start; your notebook is kept", "1")
     command("doctor", run_doctor, "is everything installed and in order?")
-    if "grade" in argv:  # its arguments are known to the grader alone
+    if argv[:1] == ["grade"]:  # its arguments are known to the grader alone
         from saelab.grade.command import add_arguments
 
         add_arguments(command("grade", run_grade, "for instructors: grade submissions in a jail"))
@@ -88,7 +107,17 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
 
 
 def run_start(arguments) -> int:
-    print("\n".join(commands.start(arguments.folder)))
+    try:
+        lines = commands.start(arguments.folder)
+    except commands.Nested as nested:
+        if not sys.stdin.isatty():
+            raise
+        print(f"You are in a course folder already: {nested.around}.")
+        if input(f"Make another one inside it, {arguments.folder}? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("Nothing was written.")
+            return 0
+        lines = commands.start(arguments.folder, inside=True)
+    print("\n".join(lines))
     return 0
 
 
@@ -99,62 +128,90 @@ def run_status(arguments) -> int:
 
 
 def run_check(arguments) -> int:
-    exercises = [content.find(arguments.exercise)] if arguments.exercise else content.exercises()
+    exercises = content.named(arguments.exercise) if arguments.exercise else content.exercises()
     folder = None if arguments.submission else progress.folder()
     problems: list[str] = []
+    notes: list[str] = []
     if arguments.submission:
         merged = answers.merge([answers.read(path) for path in arguments.submission])
         work = {e.chapter: merged for e in exercises}
     elif folder:
         work, problems = commands.work_in(folder, exercises)
+        if progress.restore(folder):
+            rest = "" if len(exercises) == len(content.exercises()) else " Run `saelab check` to look at all notebooks."
+            print(f"{progress.FILE} was missing. What passes now is written into a new one.{rest}", file=sys.stderr)
     else:
-        work = {}
-        if not arguments.json:
-            print("This is no course folder, so the course's own solutions are checked. Yours: --submission FILE.")
+        commands.home()  # says that there is none
     _one_thread()
     reports = []
-    for exercise in exercises:
-        report = commands.check(exercise, work.get(exercise.chapter), arguments.seed, arguments.separate)
-        report.notes += progress.record(report.exercise, report.status, folder) if folder else []
-        reports.append(report)
-        if not arguments.json:
-            print(report if len(exercises) == 1 or report.status in ("failed", "error") else _short(report))
+    with terminal.stoppable() as go_on:
+        for exercise in exercises:
+            report = commands.check(exercise, work[exercise.chapter], arguments.seed, arguments.separate)
+            go_on()
+            notes += progress.record(report.exercise, report.status, folder) if folder else []
+            reports.append(report)
+            if not arguments.json:
+                print(report if len(exercises) == 1 or report.status in ("failed", "error") else _short(report))
     if arguments.json:
         print(json.dumps([report.to_dict() for report in reports], indent=1))
-    print("".join(f"{problem}\n" for problem in problems), end="", file=sys.stderr)
+    elif folder and any(report.passed for report in reports):
+        passed = {report.exercise: progress.Entry("passed") for report in reports if report.passed}
+        print("\n".join(["", *commands.whats_next(progress.load(folder)[0] | passed)]), flush=True)
+    print("".join(f"{line}\n" for line in dict.fromkeys([*problems, *notes])), end="", file=sys.stderr)
     return 0 if all(report.passed for report in reports) and not problems else 1
 
 
 def _short(report) -> str:
-    return f"{'✓' if report.passed else '·'} {report.headline}"
+    return "\n  ".join([f"{'✓' if report.passed else '·'} {report.headline}", *report.notes])
 
 
 def run_watch(_arguments) -> int:
     folder = commands.home()
-    print(f"Watching {folder}. Save a notebook to have it checked; Ctrl-C ends this.")
+    saved = commands.watch(folder)
+    print(f"Watching {folder}. Save a notebook to have it checked; Ctrl-C ends this.", flush=True)
     _one_thread()
-    for changed in commands.watch(folder):
-        for path in changed:
-            exercises = [e for e in content.exercises() if (e.chapter, e.path.stem) == (path.parent.name, path.stem)]
-            work, problems = commands.work_in(folder, exercises)
-            for exercise in exercises:
-                report = commands.check(exercise, work[exercise.chapter])
-                progress.record(report.exercise, report.status, folder)
-                print(report if report.status in ("failed", "error") else _short(report))
-            print("".join(f"{problem}\n" for problem in problems), end="", flush=True)
+    with terminal.stoppable() as go_on:
+        for changed in saved:
+            for path in changed:
+                _check_saved(path, folder, go_on)
     return 0
 
 
+def _check_saved(path: Path, folder: Path, go_on: Callable[[], None]) -> None:
+    """Check one notebook that was just saved, saying what is running."""
+    try:
+        work = answers.read(path)
+    except answers.SubmissionError as error:
+        print(error, flush=True)
+        return
+    exercises = commands.exercises_in(work)
+    print(f"\n{path.relative_to(folder)}" + ("" if exercises else ": no exercises in it"), flush=True)
+    for exercise in exercises:
+        live = sys.stdout.isatty()
+        print(f"… {exercise.id}\r" if live else "", end="", flush=True)
+        report = commands.check(exercise, work)
+        go_on()
+        report.notes += progress.record(report.exercise, report.status, folder)
+        print("\033[K" if live else "", end="")
+        print(report if report.status in ("failed", "error") else _short(report), flush=True)
+
+
 def run_hint(arguments) -> int:
-    exercise = content.find(arguments.exercise)
-    tier = progress.next_hint(exercise, commands.home())
+    exercise, folder = content.find(arguments.exercise), commands.home()
+    tier = len(exercise.hints) if arguments.all else progress.next_hint(exercise, folder)
     print(f"Hint {tier} of {len(exercise.hints)} · {exercise.id}\n")
     print("\n\n".join(exercise.hints[:tier]))
+    if not arguments.all and progress.load(folder)[0].get(exercise.id, progress.Entry()).hints < tier:
+        print("\nIt could not be written down that you saw this hint. To see the next ones: --all.", file=sys.stderr)
     return 0
 
 
 def run_solution(arguments) -> int:
-    print(commands.solution(content.find(arguments.exercise), progress.folder(), arguments.give_up))
+    try:
+        print(commands.solution(content.find(arguments.exercise), progress.folder(), arguments.give_up))
+    except commands.NotPassed as error:
+        sentence = error.sentence(f"saelab hint {error.exercise.name}", "--give-up")
+        raise commands.StudentError(sentence) from None
     return 0
 
 

@@ -126,6 +126,41 @@ PASSING = {
     "type comments": ["TWO = 2  # type: int", ("def double(x):  # type: ignore\n    return TWO * x", "double")],
     "a cell of 600,000 characters elsewhere": ["X = '" + "x" * 600_000 + "'", (RIGHT, "double")],
     "a long table in a cell": ["X = [" + "1, " * 50_000 + "2]", ("def double(x):\n    return X[-1] * x", "double")],
+    "await behind the definition": [("import asyncio\n" + RIGHT + "\nawait asyncio.sleep(0)", "double")],
+    "what a helper awaits": [
+        "async def two():\n    return 2\nTWO = await two()",
+        ("def double(x):\n    return TWO * x", "double"),
+    ],
+    "annotations that are never looked at, thanks to a cell above": [
+        "from __future__ import annotations\nimport math",
+        ("def double(x: NotThere) -> NorThat:\n    return x + x", "double"),
+    ],
+    "the same, which a helper needs": [
+        "from __future__ import annotations",
+        "def times(x: NotThere):\n    return 2 * x",
+        ("def double(x):\n    return times(x)", "double"),
+    ],
+    "the same within the answer's cell": [
+        ("from __future__ import annotations\ndef double(x: NotThere):\n    return x + x", "double")
+    ],
+    "magics without their %": ["ls\npip install -q x", ("pip install einops\n" + RIGHT, "double")],
+    "names like those magics": [
+        "cd = 1\nls = [2]\nls\nenv = cd",
+        ("def double(x):\n    return ls[0] * cd * x", "double"),
+    ],
+    "a notebook's display above the definition": [("display(3)\n" + RIGHT, "double")],
+    "variables by the exercise's name below": [
+        (RIGHT, "double"),
+        "double = 3\ndouble, other = 1, 2\nfor double in [4]:\n    pass\nwith open('x') as double:\n    pass",
+    ],
+    "a starter's raise left behind the return": [
+        ("def double(x):\n    return 0 * x", None),
+        (RIGHT + '\n    raise NotImplementedError("double")', "double"),
+    ],
+    "a starter's raise commented out": [
+        "def double(x):\n    return 0 * x",
+        (RIGHT + '\n    # raise NotImplementedError("double")', "double"),
+    ],
     "a warning and much output": [("import warnings\nprint('x' * 10**6)\nwarnings.warn('w')\n" + RIGHT, "double")],
 }
 
@@ -161,6 +196,76 @@ def test_trouble_is_one_sentence_and_other_exercises_are_untouched(sentence, sma
     path = notebook(tmp_path / "n.ipynb", *FAILING[sentence], ("def quadruple(x):\n    return 4 * x", "quadruple"))
     assert sentence in str(check("double", path))
     assert check("quadruple", path).passed
+
+
+OTHERS = {
+    "the course's own reference": "double = reference('small').double",
+    "the course's own reference, with others": "double, quadruple = reference('small').double, 4",
+    "a value": "double = lambda_or_not = 3",
+    "unpacking": "double, other = (lambda x: x + x), 2",
+    "a loop": "for double in [1]:\n    pass",
+    "a loop's tuple": "for n, (double, m) in []:\n    pass",
+    "an import": "from math import sqrt as double",
+    "a context": "with nothing() as double:\n    pass",
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_starter_is_not_written_yet_whatever_else_has_its_name(other, small_course, tmp_path):
+    starters = [content.find("double").starter, 'def double(x):\n    raise NotImplementedError("double")  # later']
+    for starter in starters:
+        for cells in [[(starter, "double"), OTHERS[other]], [OTHERS[other], (starter, "double")]]:
+            report = check("double", notebook(tmp_path / "n.ipynb", *cells))
+            assert report.status == "not-started", str(report)
+
+
+def test_what_came_with_the_notebook_is_no_answer(small_course, tmp_path):
+    own = "def double(x):\n    return 2 * x"
+    path = small_course / "chapters/small/01_small.py"
+    path.write_text(path.read_text() + f"\n\n# %%\n{own}\n")
+    starter = (content.find("double").starter, "double")
+    assert check("double", notebook(tmp_path / "n.ipynb", starter, own)).status == "not-started"
+    assert "has no cell for `double`" in str(check("double", notebook(tmp_path / "n.ipynb", own)))
+    assert check("double", notebook(tmp_path / "n.ipynb", starter, RIGHT)).passed, "what a student wrote is one"
+
+
+def test_a_definition_in_another_section_is_that_sections_own_and_a_note_says_so(small_course, tmp_path):
+    (small_course / "chapters/small/02_more.py").write_text("# %% [markdown]\n# # More\n")
+    home = answers.read(notebook(tmp_path / "01_small.ipynb", (content.find("double").starter, "double")))
+    more = answers.read(notebook(tmp_path / "02_more.ipynb", "x = 1", RIGHT))
+    report = commands.check(content.find("double"), answers.merge([home, more]))
+    assert report.status == "not-started"
+    assert "`double` is defined in cell 2 of 02_more.ipynb too" in str(report)
+
+
+def test_of_two_unfinished_cells_the_one_with_work_in_it_counts(small_course, tmp_path):
+    half = RIGHT + '\ndef other(x):\n    raise NotImplementedError("double")'
+    path = notebook(tmp_path / "n.ipynb", (half, "double"), (content.find("double").starter, "double"))
+    assert check("double", path).passed
+
+
+@pytest.mark.parametrize("kind, called", [("markdown", "a Markdown cell"), ("raw", "a raw cell")])
+@pytest.mark.parametrize("mark", ["double", None])
+def test_an_answer_in_a_cell_that_is_no_code_is_told_where_it_is(kind, called, mark, small_course, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "x = 1", (RIGHT, mark), (content.find("double").starter, "double"))
+    saved = json.loads(path.read_text())
+    saved["cells"][1]["cell_type"] = kind
+    path.write_text(json.dumps(saved))
+    sentence = f"Cell 2 (double) is {called}, so Python never runs it. Make it a code cell again."
+    assert sentence in str(check("double", path))
+    del saved["cells"][2]
+    path.write_text(json.dumps(saved))
+    assert sentence in str(check("double", path))
+    path.with_suffix(".py").write_text(f'# %%\nx = 1\n# %% [{kind}] exercise="double"\n{RIGHT}\n')
+    assert sentence in str(check("double", path.with_suffix(".py")))
+
+
+def test_a_text_that_shows_a_definition_is_no_answer(small_course, tmp_path):
+    path = notebook(tmp_path / "n.ipynb", f"Write this:\n```python\n{RIGHT}\n```")
+    saved = json.loads(path.read_text())
+    saved["cells"][0]["cell_type"] = "markdown"
+    path.write_text(json.dumps(saved))
+    assert "has no cell for `double`" in str(check("double", path))
 
 
 def test_both_processes_take_the_same_submission(small_course, tmp_path):

@@ -36,6 +36,10 @@ CLASS = {
     "slow": "import time\n" + RIGHT.replace("    return x + x", "    time.sleep(0.2)\n    return x + x"),
     "library": "import numpy\nimport scipy.special\n"
     + RIGHT.replace("return x + x", "return x * numpy.prod([1, 2]).item()"),
+    "colab": "# Commented out IPython magic to ensure Python compatibility.\n# %%time\n"
+    + "".join(f"# {line}\n" for line in RIGHT.split("\n")),
+    "awaits": "# %%\nfrom __future__ import annotations\n# %%\nimport asyncio\ndef double(x: NotThere):\n"
+    + f"    return 2 * x\nawait asyncio.sleep(0.01)\n# %%\n{QUADRUPLE}\nawait asyncio.sleep(0)\n# %%\n{SCALE}",
     "squares": "def double(x):\n    return x * x\n" + QUADRUPLE + SCALE,
     "detached": "def double(x):\n    return (x + x).detach()\n",
     "loops": "def double(x):\n    while True: pass\n" + SCALE,
@@ -43,6 +47,8 @@ CLASS = {
     "raises": "def double(x):\n    return x.nonsense\n",
     "unreadable": "def double(x:\n",
     "starter": 'def double(x):\n    raise NotImplementedError("double")\n',
+    "bound": 'def double(x):\n    raise NotImplementedError("double")\ndouble, two = (lambda x: 2 * x), 2\n',
+    "prose": f"# %% [markdown]\n{RIGHT}\n",
     "empty": "",
 }
 
@@ -81,7 +87,7 @@ def graded(course_folder, tmp_path_factory):
     return submissions, out, done
 
 
-@pytest.mark.parametrize("student", ["right", "prints", "helper", "slow", "library"])
+@pytest.mark.parametrize("student", ["right", "prints", "helper", "slow", "library", "colab", "awaits"])
 def test_honest_work_gets_full_marks(graded, student):
     assert [(g["status"], g["points"]) for g in grades(graded[1], student).values()] == [
         ("passed", 2.0), ("passed", 1.0), ("passed", 3.0)
@@ -97,6 +103,8 @@ def test_honest_work_gets_full_marks(graded, student):
         ("raises", "failed", "It raised AttributeError: 'Tensor' object has no attribute 'nonsense'"),
         ("unreadable", "error", "can't be read by Python"),
         ("starter", "missing", "Not written yet."),
+        ("bound", "missing", "Not written yet."),
+        ("prose", "error", "Cell 1 (double) is a Markdown cell, so Python never runs it."),
         ("empty", "missing", "has no cell for `double`"),
     ],
 )

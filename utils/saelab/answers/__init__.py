@@ -10,10 +10,11 @@ Nothing here imports torch.
 
 from .cells import CODE, FILE_BYTES, StudentCell, SubmissionError
 from .definition import AnswerError, define, quiet
+from .magics import without_magics
 from .statements import Digest, Statement, examine
 from .submission import Answer, Piece, Submission, find_notebooks, from_bytes, merge, read
 
 __all__ = [
     "CODE", "FILE_BYTES", "Answer", "AnswerError", "Digest", "Piece", "Statement", "StudentCell", "Submission",
-    "SubmissionError", "define", "examine", "find_notebooks", "from_bytes", "merge", "quiet", "read",
+    "SubmissionError", "define", "examine", "find_notebooks", "from_bytes", "merge", "quiet", "read", "without_magics",
 ]  # fmt: skip

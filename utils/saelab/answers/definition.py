@@ -1,11 +1,18 @@
 """Run the code of one answer and hand out its functions: in this process, or in the worker."""
 
+import __future__
+
+import ast
 import contextlib
+import inspect
 import io
 import linecache
+import types
 from collections.abc import Callable, Iterable, Iterator
 
 from .submission import Piece
+
+LATE = __future__.annotations.compiler_flag  # the only feature that today's Python doesn't have anyway
 
 
 class _Nowhere(io.TextIOBase):
@@ -27,24 +34,27 @@ class AnswerError(Exception):
 def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]:
     """Run the pieces in one fresh namespace; returns the parts they define, by name.
 
-    What they print is swallowed. An error in a helping piece shows only when something it should have defined is
-    missing; one behind a definition that is already complete is forgiven. Raises AnswerError.
+    As in a notebook, `await` may stand outside of functions, and what one piece imports from `__future__` holds for
+    those behind it. What they print is swallowed. An error in a helping piece shows only when something it should
+    have defined is missing; one behind a definition that is already complete is forgiven. Raises AnswerError.
     """
     namespace: dict = {"__name__": "__main__"}
-    pieces, parts = list(pieces), list(parts)
+    pieces, parts, flags = list(pieces), list(parts), 0
     for number, piece in enumerate(pieces):
         filename = f"<{piece.label}>"
         if number == len(pieces) - 1:  # the answer itself must define its parts
             namespace = {name: value for name, value in namespace.items() if name not in parts}
         linecache.cache[filename] = (len(piece.code), None, piece.code.splitlines(keepends=True), filename)
         try:
+            code = compile(piece.code, filename, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            flags |= code.co_flags & LATE
             with quiet():
-                exec(compile(piece.code, filename, "exec"), namespace)
+                _run(code, namespace)
         except (Exception, SystemExit) as error:
             if number == len(pieces) - 1 and not all(callable(namespace.get(part)) for part in parts):
                 raise AnswerError(f"{_capital(piece.label)} raised {type(error).__name__}: {error}") from error
         if piece.label == "setup":
-            namespace |= {"check": _nothing, "hint": _nothing}
+            namespace |= {"check": _nothing, "hint": _nothing, "display": _nothing}
     missing = [part for part in parts if not callable(namespace.get(part))]
     if missing:
         label = _capital(pieces[-1].label) if pieces else "The submission"
@@ -52,8 +62,17 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
     return {part: namespace[part] for part in parts}
 
 
+def _run(code: types.CodeType, namespace: dict) -> None:
+    """Run a cell's code; one that awaits something is a coroutine, and runs until it is done."""
+    awaited = eval(code, namespace)
+    if code.co_flags & inspect.CO_COROUTINE:
+        import asyncio
+
+        asyncio.run(awaited)
+
+
 def _nothing(*_args, **_kwargs) -> None:
-    """What `check` and `hint` are while a submission is checked from outside."""
+    """What `check`, `hint` and a notebook's `display` are while a submission is checked from outside."""
 
 
 def _capital(text: str) -> str:

@@ -1,24 +1,31 @@
 """What a student has done, in a plain-text file beside their notebooks.
 
 One line an exercise, `superposition/dimensionality  passed  hints=1  2026-11-21`. Lines that can't
-be read are kept in a copy and told about; a lost file is made again by `saelab check`.
+be read are kept in a copy and told about; a lost file is made again by `saelab check`. Whoever changes
+the file holds its lock meanwhile, so that a notebook and a terminal lose nothing of each other's.
 """
 
+import contextlib
 import datetime
+import itertools
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from saelab import content
 from saelab.content import Exercise
-from saelab.files import write_atomically
+from saelab.files import trouble, write_atomically
 
 FILE = "saelab-progress.txt"
 HEADER = (
     "# Your progress in saelab: one line an exercise. Plain text, yours to read and to keep.\n"
     "# If it is lost, `saelab check` looks at your notebooks and writes it again.\n"
 )
+LOCK = ".saelab-progress.lock"
+PATIENCE = 10  # seconds to wait for whoever has the lock
 LINE = re.compile(r"(\w+/\w+)\s+(passed|started|open)\s+hints=(\d+)\s+(\d{4}-\d\d-\d\d)")
 
 
@@ -32,20 +39,28 @@ class Entry:
 
 
 def folder(start: Path | None = None) -> Path | None:
-    """The student's folder: the nearest one upward that has a progress file."""
+    """The student's folder: the nearest one upward that has a progress file, or the course's notebooks."""
     here = (start or Path.cwd()).resolve()
-    return next((f for f in (here, *here.parents) if (f / FILE).is_file()), None)
+    return next((f for f in (here, *here.parents) if os.path.isfile(f / FILE) or _has_notebooks(f)), None)
+
+
+def _has_notebooks(home: Path) -> bool:
+    """Are the course's notebooks here? Those of the course itself don't count."""
+    with contextlib.suppress(content.NoCourse, OSError):
+        if home == content.root() / "chapters":
+            return False
+        places = (Path(s.chapter, f"{s.stem}.ipynb") for c in content.chapters() for s in content.sources(c))
+        return any(os.path.isfile(home / place) for place in places)
+    return False
 
 
 def load(home: Path) -> tuple[dict[str, Entry], list[str]]:
     """(entries by exercise id, notes to tell the student). A broken file is copied aside, never lost."""
     path = home / FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return {}, [f"{FILE} is missing. `saelab check` finds out again what passes."]
-    except (OSError, UnicodeDecodeError):
-        text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
     entries, broken = {}, []
     for line in text.splitlines():
         match = LINE.fullmatch(line.strip())
@@ -55,17 +70,50 @@ def load(home: Path) -> tuple[dict[str, Entry], list[str]]:
             broken.append(line)
     if not broken:
         return entries, []
-    copy = path.with_suffix(".broken.txt")
-    write_atomically(copy, text)
-    save(home, entries)
-    lines = f"{len(broken)} line{'s' * (len(broken) != 1)}"
-    return entries, [f"{lines} of {FILE} could not be read; the old file is kept as {copy.name}. Run `saelab check`."]
+    lines = f"{len(broken)} line{'s' * (len(broken) != 1)} of {FILE} could not be read"
+    with contextlib.suppress(OSError), _locked(home):
+        names = itertools.chain([".broken.txt"], (f".broken.{number}.txt" for number in itertools.count(2)))
+        copy = next(path.with_suffix(name) for name in names if not path.with_suffix(name).exists())
+        copy.write_bytes(path.read_bytes())
+        save(home, entries)
+        return entries, [f"{lines}; the old file is kept as {copy.name}. Run `saelab check`."]
+    return entries, [f"{lines}. Run `saelab check`."]
 
 
 def save(home: Path, entries: dict[str, Entry]) -> None:
-    """Write the file as a whole, or leave the old one."""
+    """Write the file as a whole, or leave the old one. Raises OSError."""
     rows = [f"{name:<44} {e.status:<8} hints={e.hints}  {e.date}" for name, e in sorted(entries.items())]
     write_atomically(home / FILE, HEADER + "\n".join(rows) + ("\n" if rows else ""))
+
+
+@contextlib.contextmanager
+def changing(home: Path) -> Iterator[tuple[dict[str, Entry], list[str]]]:
+    """What `load` gives, to be changed in place and written back; nobody else writes meanwhile. Raises OSError."""
+    with _locked(home):
+        entries, notes = load(home) if (home / FILE).exists() else ({}, [])
+        yield entries, notes
+        save(home, entries)
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Hold the folder's lock; where there can be none, or somebody keeps it, go on without."""
+    from filelock import FileLock
+
+    lock = FileLock(home / LOCK, timeout=PATIENCE, is_singleton=True)  # which its own holder may take again
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, NotImplementedError):
+            stack.enter_context(lock)
+        yield
+
+
+def restore(home: Path) -> bool:
+    """Was the file lost? Then there is an empty one now, if it can be written."""
+    if (home / FILE).exists():
+        return False
+    with contextlib.suppress(OSError), changing(home):
+        pass
+    return True
 
 
 def record(exercise: str, status: str, home: Path | None = None) -> list[str]:
@@ -73,30 +121,42 @@ def record(exercise: str, status: str, home: Path | None = None) -> list[str]:
 
     Nothing is remembered where SAELAB_PLAIN is set (builds and tests), nor by a script outside a course folder.
     """
-    home = home or folder() or (Path.cwd() if "IPython" in sys.modules else None)
-    if home is None or os.environ.get("SAELAB_PLAIN"):
+    if os.environ.get("SAELAB_PLAIN"):
         return []
     try:
-        entries, notes = load(home) if (home / FILE).exists() else ({}, [])
-        entry = entries.setdefault(exercise, Entry())
-        if status == "passed" or entry.status != "passed":
-            entry.status = {"passed": "passed", "failed": "started"}.get(status, entry.status)
-            entry.date = datetime.date.today().isoformat()
-        save(home, entries)
-        return notes
+        home = home or here()
+        if home is None:
+            return []
+        lost = _has_notebooks(home) and restore(home)
+        with changing(home) as (entries, notes):
+            entry = entries.setdefault(exercise, Entry())
+            if status == "passed" or entry.status != "passed":
+                entry.status = {"passed": "passed", "failed": "started"}.get(status, entry.status)
+                entry.date = datetime.date.today().isoformat()
+        return [*notes, *[f"{FILE} was missing. `saelab check` in a terminal finds out what else passes."] * lost]
     except OSError as error:
-        return [f"Your progress could not be written ({error.strerror}: {home / FILE})."]
+        return [f"Your progress could not be kept: {trouble(error)}"]
 
 
 def next_hint(exercise: Exercise, home: Path | None = None) -> int:
     """How many tiers of hints to show now: one more than the last time."""
-    home = home or folder() or Path.cwd()
     try:
-        entries, _ = load(home) if (home / FILE).exists() else ({}, [])
-        entry = entries.setdefault(exercise.id, Entry())
-        entry.hints = min(entry.hints + 1, len(exercise.hints))
-        entry.date = entry.date or datetime.date.today().isoformat()
-        save(home, entries)
-        return entry.hints
+        home = home or here()
+        if home is None:
+            raise FileNotFoundError
+        with changing(home) as (entries, _):
+            entry = entries.setdefault(exercise.id, Entry())
+            seen = entry.hints = min(max(entry.hints, _unkept.get(exercise.id, 0)) + 1, len(exercise.hints))
+            entry.date = entry.date or datetime.date.today().isoformat()
+        return seen
     except OSError:
-        return len(exercise.hints)
+        _unkept[exercise.id] = min(_unkept.get(exercise.id, 0) + 1, len(exercise.hints))
+        return _unkept[exercise.id]
+
+
+_unkept: dict[str, int] = {}  # hints shown by this process that no file remembers
+
+
+def here() -> Path | None:
+    """Where to remember: the course folder, or wherever a notebook runs. A script has no such place."""
+    return folder() or (Path.cwd() if "IPython" in sys.modules else None)

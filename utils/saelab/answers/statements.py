@@ -1,6 +1,7 @@
 """Which names a piece of code binds and which it takes from its module: read from the text, nothing is run."""
 
 import ast
+import contextlib
 import symtable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,9 @@ class Statement:
     changes: frozenset[str] = frozenset()  # names with an item or attribute set, or changed in place by += and the like
     uses: frozenset[str] = frozenset()  # names read from the module, inside functions too
     modules: frozenset[str] = frozenset()  # top-level packages it imports
+    gives: frozenset[str] = frozenset()  # names that it binds as an answer would: by `def`, `class` or plain assignment
+    defines: frozenset[str] = frozenset()  # those of them that are surely functions: by `def`, `class` or `lambda`
+    unwritten: frozenset[str] = frozenset()  # names for which a starter's `raise NotImplementedError("name")` is left
 
 
 @dataclass
@@ -33,9 +37,16 @@ class Digest:
         return set().union(*(s.binds for s in self.statements))
 
     @cached_property
+    def gives(self) -> set[str]:
+        return set().union(*(s.gives for s in self.statements))
+
+    @cached_property
     def defines(self) -> set[str]:
-        """What is bound other than by an import."""
-        return set().union(*(s.binds for s in self.statements if s.kind != "import"))
+        return set().union(*(s.defines for s in self.statements))
+
+    @cached_property
+    def unwritten(self) -> set[str]:
+        return set().union(*(s.unwritten for s in self.statements))
 
     @cached_property
     def uses(self) -> set[str]:
@@ -61,10 +72,12 @@ def examine(text: str) -> Digest:
 
 def _statement(node: ast.stmt, lines: list[str]) -> Statement:
     text = _segment(node, lines)
-    try:
-        table = symtable.symtable(text, "<cell>", "exec")
-    except SyntaxError:  # what only the compiler finds, such as a parameter declared global
-        return Statement(node.lineno, text, "other")
+    gives, defines = _given(node)
+    given = map(frozenset, (gives, defines, _unwritten([node])))
+    table = _symbols(node, text)
+    if table is None:
+        none: frozenset[str] = frozenset()
+        return Statement(node.lineno, text, "other", none, none, none, none, *given)
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
     changes = _changes(node)
     if isinstance(node, ast.Delete):
@@ -76,7 +89,42 @@ def _statement(node: ast.stmt, lines: list[str]) -> Statement:
         bound.add("*")
     modules = {module.partition(".")[0] for n in imports for module in _modules(n)}
     sets = map(frozenset, (bound, changes, _uses(table) | changes, modules))
-    return Statement(node.lineno, text, _kind(node), *sets)
+    return Statement(node.lineno, text, _kind(node), *sets, *given)
+
+
+def _symbols(node: ast.stmt, text: str) -> symtable.SymbolTable | None:
+    """The names of a statement; None where only the compiler finds what is wrong, as a parameter declared global.
+
+    A notebook may `await` outside of functions, which the compiler refuses here.
+    """
+    with contextlib.suppress(SyntaxError):
+        return symtable.symtable(text, "<cell>", "exec")
+    with contextlib.suppress(SyntaxError, RecursionError, ValueError):
+        return symtable.symtable(ast.unparse(_WithoutAwait().visit(node)), "<cell>", "exec")
+    return None
+
+
+class _WithoutAwait(ast.NodeTransformer):
+    """The same code without `await` and `async`, outside of functions."""
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return self.visit(node.value)
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
+        return self.generic_visit(ast.For(node.target, node.iter, node.body, node.orelse, lineno=node.lineno))
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
+        return self.generic_visit(ast.With(node.items, node.body, lineno=node.lineno))
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        node.is_async = 0
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
 
 
 def _kind(node: ast.stmt) -> str:
@@ -86,8 +134,47 @@ def _kind(node: ast.stmt) -> str:
         return "import"
     if isinstance(node, ast.If) and _asks_for_main(node.test):
         return "main"
-    called = {n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    return "check" if called & {"check", "hint"} else "other"
+    return "check" if _calls(node, {"check", "hint"}) else "other"
+
+
+def _given(node: ast.stmt) -> tuple[set[str], set[str]]:
+    """(names bound as an answer would be, those of them by `def`, `class` or `lambda`), in branches too.
+
+    What is unpacked, counted through or taken from the course's own `reference(…)` is nobody's answer.
+    """
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {node.name}, {node.name}
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and not _calls(node.value, {"reference"}):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        return names, names if isinstance(node.value, ast.Lambda) else set()
+    inner = [_given(statement) for block in _blocks(node) for statement in block]
+    return set().union(*(gives for gives, _ in inner)), set().union(*(defines for _, defines in inner))
+
+
+def _unwritten(block: list[ast.stmt]) -> set[str]:
+    """The names in `raise NotImplementedError("name")` that can be reached: what stands behind a `return` can't."""
+    found: set[str] = set()
+    for node in block:
+        match node:
+            case ast.Raise(ast.Call(ast.Name("NotImplementedError"), [ast.Constant(str(name))])):
+                return found | {name}
+            case ast.Return() | ast.Raise():
+                return found
+        for inner in _blocks(node):
+            found |= _unwritten(inner)
+    return found
+
+
+def _blocks(node: ast.stmt) -> list[list[ast.stmt]]:
+    """The blocks of statements inside a compound statement."""
+    inner = [node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())]
+    return [getattr(part, name, []) for part in inner for name in ("body", "orelse", "finalbody")]
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    called = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+    return any(isinstance(function, ast.Name) and function.id in names for function in called)
 
 
 def _asks_for_main(test: ast.expr) -> bool:

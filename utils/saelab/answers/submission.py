@@ -6,7 +6,6 @@ position. From the other cells only the definitions that an answer uses are take
 
 import builtins
 import importlib.util
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,16 +16,17 @@ from pathlib import Path
 from saelab import content
 from saelab.content import Exercise
 from saelab.content import read as read_source
+from saelab.files import trouble
 
 from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
+from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
 from .statements import Statement, examine
 
 BUILTINS = frozenset(dir(builtins))
-DEFINED, DEFINED_ELSEWHERE, UNREADABLE, UNNAMED, STARTER = 0, 1, 2, 3, 99  # what a cell has for an exercise
 MODULE = """\
 import sys as _sys, types as _types
 _sys.modules[{name!r}] = _types.ModuleType({name!r})
-exec(compile({code!r}, {file!r}, "exec"), _sys.modules[{name!r}].__dict__)
+exec(compile({code!r}, {file!r}, "exec", dont_inherit=True), _sys.modules[{name!r}].__dict__)
 """
 
 
@@ -46,6 +46,7 @@ class Answer:
     pieces: list[Piece] = field(default_factory=list)
     problem: str = ""
     missing: bool = False
+    unwritten: bool = False  # the cell is the starter to the letter
     notes: list[str] = field(default_factory=list)
     uses: list[Exercise] = field(default_factory=list)  # of the chapter, which this answer calls by name
 
@@ -70,10 +71,13 @@ class Submission:
         """The student's answer to an exercise, ready to run after the course's own setup cells.
 
         Of several cells the last one counts that defines the exercise and is more than its starter. A cell marked
-        with the exercise draws the choice to its own file; one marked with another exercise counts less.
+        with the exercise draws the choice to its own file; one marked with another exercise counts less. While the
+        starter stands there, only a definition counts instead: any variable may happen to have the exercise's name.
         """
         found = Answer(exercise)
         ranked = [(rank, cell) for cell in self.cells if (rank := self._rank(cell, exercise)) is not None]
+        if any(rank >= STARTER for rank, _ in ranked):
+            ranked = [(rank, cell) for rank, cell in ranked if rank % 10 != ASSIGNED or rank >= ASIDE]
         if not ranked:
             found.problem = (
                 f"{self.path.name} has no cell for `{exercise.name}`. Bring it back with `saelab reset {exercise.id}`."
@@ -87,29 +91,29 @@ class Submission:
             times = f"`{exercise.name}` is there {len(written)} times ({_list_places(written)})"
             found.notes.append(f"{times}; {cell.label} counts.")
         where = f"{cell.label.capitalize()} ({exercise.name})"
-        if cell.magic:
+        if cell.aside:
+            found.problem = f"{where} is a {cell.aside} cell, so Python never runs it. Make it a code cell again."
+        elif cell.magic:
             found.problem = f"{where} starts with `{cell.magic}`, so Python never runs it. Take that line out."
         elif cell.digest.problem:
             found.problem = f"{where} can't be read by Python: {cell.digest.problem}"
         else:
             self._collect(found, cell)
+            found.unwritten = best == UNTOUCHED
+            found.notes += self._elsewhere(exercise) if best >= STARTER else []
         return found
 
     def _rank(self, cell: StudentCell, exercise: Exercise) -> int | None:
-        """How far a cell is from being the answer, or None: tens for the wrong file, ones for what is in it."""
-        marked = cell.exercise in (exercise.name, exercise.id)
-        defines = _defines(cell, exercise)
-        if not (marked or defines):
-            return None
-        if _is_starter(cell, exercise):
-            return STARTER
-        homes = self._homes(exercise.id, exercise.name, exercise.path.stem)
-        away = 10 if homes and cell.file not in homes else 0
-        if cell.digest.problem:
-            return away + UNREADABLE
-        if not defines:
-            return away + UNNAMED
-        return away + (DEFINED if marked or not cell.exercise else DEFINED_ELSEWHERE)
+        return rank(cell, exercise, self._homes(exercise.id, exercise.name, exercise.path.stem))
+
+    def _elsewhere(self, exercise: Exercise) -> list[str]:
+        """A note about definitions in another section's notebook, which are no answer to an exercise of this one."""
+        places = [c for c in self.cells if defines(c, exercise) and not (c.exercise or c.aside)]
+        places = [c for c in places if not c.digest.problem and not is_the_courses(c, exercise)]
+        if not places:
+            return []
+        where = f"{places[-1].label} of {places[-1].file.name}"
+        return [f"`{exercise.name}` is defined in {where} too; an answer belongs into the exercise's own cell."]
 
     def _homes(self, id: str, name: str, stem: str) -> set[Path]:
         """The files that have a cell marked with the exercise, or else those called as its notebook."""
@@ -141,11 +145,13 @@ class Submission:
         parts_elsewhere = set(exercise.parts) - cell.digest.binds
         taken = self._definitions_for(cell, parts_elsewhere, setup)
         own = [p.statement for p in taken] + cell.digest.statements
+        here = self._positions[id(cell)]
+        late = {p.statement.text: p for p in self._futures if p.cell.file == cell.file and p.position <= here}
         first = [p.statement.text for p in taken if p.statement.binds & parts_elsewhere]
         helpers = [p for p in taken if not p.statement.binds & parts_elsewhere]
         found.pieces = [Piece("setup", text) for text in setup.cells]
         found.pieces += self._modules(own)
-        found.pieces += [Piece(p.cell.label, p.statement.text) for p in helpers]
+        found.pieces += [Piece(p.cell.label, p.statement.text) for p in [*late.values(), *helpers]]
         found.pieces.append(
             Piece(f"{cell.label} ({exercise.name})", "\n".join([*first, _without_main(cell, exercise)]))
         )
@@ -163,6 +169,12 @@ class Submission:
                 for name in (statement.binds | statement.changes) if statement.kind != "check" else ():
                     index[cell.file, name].append(place)
         return index
+
+    @cached_property
+    def _futures(self) -> list[Place]:
+        """Imports from `__future__`, which hold in a notebook for all cells behind."""
+        cells = enumerate(self.cells)
+        return [Place(n, cell, s) for n, cell in cells for s in cell.digest.statements if "__future__" in s.modules]
 
     def _definitions_for(self, cell: StudentCell, parts: set[str], setup: "Setup") -> list[Place]:
         """Statements of the file's other cells that bind a name the answer uses, theirs included, in order.
@@ -226,7 +238,8 @@ def read(path: Path) -> Submission:
     except FileNotFoundError:
         raise SubmissionError(f"There is no file {path}.") from None
     except OSError as error:
-        raise SubmissionError(f"{path} can't be read ({type(error).__name__}). Save it again as a notebook.") from None
+        wrong = f"{path} can't be read: it is no file. Give a notebook (.ipynb) or a script (.py)."
+        raise SubmissionError(trouble(error) if error.errno else wrong) from None
     return from_bytes(path, data)
 
 
@@ -259,22 +272,12 @@ def _setup(path: Path, _mtime: int) -> Setup:
     return Setup(cells, {s.text for s in statements}, set().union(*(s.binds for s in statements)))
 
 
-def _defines(cell: StudentCell, exercise: Exercise) -> bool:
-    """Does the cell define the exercise's function, by `def`, `class` or an assignment (an import is none)?"""
-    if cell.digest.problem:
-        return re.search(rf"^(def|class) {exercise.name}\b", cell.text, re.M) is not None
-    return exercise.name in cell.digest.defines
-
-
-def _is_starter(cell: StudentCell, exercise: Exercise) -> bool:
-    return re.search(rf"NotImplementedError\([\"']{exercise.name}[\"']\)", cell.text) is not None
-
-
 def _without_main(cell: StudentCell, exercise: Exercise) -> str:
-    """The cell's text; what it does only when run as a program is left out, line for line."""
+    """The cell's text; what it does only when run as a program, and what runs before it, is left out line for line."""
     lines = cell.text.split("\n")
     for s in cell.digest.statements:
-        if s.kind == "main" and not s.binds & set(exercise.parts):
+        alone = "\n".join(lines[s.line - 1 : s.line + s.text.count("\n")]).strip() == s.text
+        if (s.kind == "main" and not s.binds & set(exercise.parts)) or ("__future__" in s.modules and alone):
             for number in range(s.line - 1, s.line + s.text.count("\n")):
                 lines[number] = ""
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from .catalogue import (
     find,
     is_checkout,
     module_text,
+    named,
     nearest,
     number,
     reference,
@@ -36,7 +37,7 @@ from .source import Cell, Exercise, Source, SourceError, Variant, read, solution
 
 __all__ = [
     "PACKAGE", "Cell", "Exercise", "NoCourse", "Solved", "Source", "SourceError", "UnknownExercise", "Variant",
-    "chapter_heading", "chapters", "earlier", "exercises", "find", "is_checkout", "module_text", "nearest", "number",
-    "read", "reference", "reference_parts", "root", "solution_lines", "solved", "sources", "starter", "starter_parts",
-    "test_file", "variant_parts",
+    "chapter_heading", "chapters", "earlier", "exercises", "find", "is_checkout", "module_text", "named", "nearest",
+    "number", "read", "reference", "reference_parts", "root", "solution_lines", "solved", "sources", "starter",
+    "starter_parts", "test_file", "variant_parts",
 ]  # fmt: skip

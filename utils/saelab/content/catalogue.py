@@ -77,24 +77,47 @@ def exercises(chapter: str | None = None) -> list[Exercise]:
 
 
 def find(name: str) -> Exercise:
-    """The exercise called `chapter/name`, or just `name` (or one of its parts) where that is unambiguous."""
-    everything = exercises()
-    found = [e for e in everything if name in (e.id, e.name)] or [e for e in everything if name in e.parts]
+    """The exercise of that name: `chapter/name`, its number as `1.6`, or just `name` (or one of its parts).
+
+    Raises UnknownExercise where there is none, or more than one.
+    """
+    everything, name = exercises(), name.strip()
+    found = [e for e in everything if name in (e.id, e.name, number(e))] or [e for e in everything if name in e.parts]
     if len(found) == 1:
         return found[0]
     if found:
         raise UnknownExercise(f"{name!r} is in more than one chapter: say {' or '.join(e.id for e in found)}.")
-    short = {e.name: e.id for e in everything}
-    near = [short[n] for n in difflib.get_close_matches(name.rpartition("/")[2], short, 3, 0.4)]
-    raise UnknownExercise(f"There is no exercise {name!r}.{nearest(name, list(short.values()), near)}")
+    ids = {part: e.id for e in everything for part in (*e.parts, e.name)}
+    near = list(dict.fromkeys(ids[n] for n in _alike(name.rpartition("/")[2], list(ids))))
+    raise UnknownExercise(f"There is no exercise {name!r}.{nearest(name, [e.id for e in everything], near)}")
+
+
+def named(name: str) -> list[Exercise]:
+    """The exercises of a chapter (its name or number) or of a section (its notebook), or the one that `find` finds."""
+    known = chapters()
+    numbers = {str(chapter_heading(chapter)[0]): chapter for chapter in known}
+    if name in known or name in numbers:
+        return exercises(numbers.get(name, name))
+    path = Path(name)
+    stem = path.stem if path.suffix in (".ipynb", ".py") else path.name
+    found = [e for e in exercises() if e.path.stem == stem and path.parent.name in ("", e.chapter)]
+    return found or [find(name)]
 
 
 def nearest(name: str, known: list[str], near: list[str] | None = None) -> str:
-    """` Did you mean …?`, with the names most like the one given, or a list of what there is."""
-    near = near or difflib.get_close_matches(name, known, 3, 0.4)
+    """` Did you mean …?`, with the names most like the one given, or else what there is."""
+    near = near or _alike(name, known)
     if near:
-        return f" Did you mean {', '.join(near)}?"
-    return f" There are: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}."
+        return f" Did you mean {' or '.join(near)}?"
+    return f" There are: {', '.join(known)}." if len(known) <= 8 else " `saelab status` lists them all."
+
+
+def _alike(name: str, known: list[str]) -> list[str]:
+    """Up to three that a slip of the finger can have made this name of, or else that have it in them."""
+    lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), lower, 3, 0.7)
+    near = near or [each for each in lower if len(name) > 2 and name.lower() in each][:3]
+    return [lower[each] for each in near]
 
 
 def test_file(exercise: Exercise) -> Path:

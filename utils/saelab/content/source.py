@@ -87,6 +87,11 @@ class Exercise:
     def starter(self) -> str:
         return starter(self.code, self.name)
 
+    @property
+    def solution(self) -> str:
+        """The code without the marks of where the student's part begins and ends."""
+        return "\n".join(line for line in self.code.splitlines() if line.strip() not in (BEGIN, END))
+
 
 @dataclass
 class Source:

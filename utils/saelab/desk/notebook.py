@@ -1,45 +1,69 @@
-"""The names a notebook uses: `check(fn)` and `hint(fn)`."""
+"""The names a notebook uses: `check(fn)`, `hint(fn)` and `solution(fn)`."""
 
+import os
+import re
 import sys
 from collections.abc import Callable
 
-from saelab import content
+from saelab import answers, content
 from saelab.answers import progress
 from saelab.content import Exercise
+from saelab.files import trouble
 from saelab.report import Report
 
+from . import commands
 
-def check(*implementations: Callable) -> Report:
-    """Check your answer to an exercise: `check(dimensionality)`.
+
+def check(*implementations: Callable | str) -> "Report | Note":
+    """Check your answer to an exercise: `check(dimensionality)`, or by name or number: `check("1.6")`.
 
     The report is shown as the cell's result. Your progress is remembered; nothing is sent anywhere.
     """
     from saelab.checking import check_with_dependencies
 
+    beside = sys._getframe(1).f_globals
     try:
-        exercise, parts = _parts_of(implementations, sys._getframe(1).f_globals)
+        exercise, parts = _parts_of(implementations, beside)
     except content.UnknownExercise as error:
-        return _note(str(error))
+        return Note(str(error))
     report = check_with_dependencies(exercise, parts)
+    report.notes += _older(parts, beside)
     report.notes += progress.record(report.exercise, report.status)
     if report.status in ("failed", "not-started"):
         report.notes.append(f'Stuck? hint("{exercise.name}") gives a nudge, and more at each call.')
+    if report.passed and not os.environ.get("SAELAB_PLAIN"):
+        report.notes += _behind(exercise)
     return report
 
 
-def hint(exercise: Callable | str) -> "Hint":
-    """The next hint of an exercise, one more tier at each call: `hint(dimensionality)`."""
-    name = exercise if isinstance(exercise, str) else getattr(exercise, "__name__", repr(exercise))
+def hint(exercise: Callable | str) -> "Note":
+    """The next hint of an exercise, one more tier at each call: `hint(dimensionality)` or `hint("1.6")`."""
     try:
-        found = content.find(name)
+        found = content.find(_called(exercise))
     except content.UnknownExercise as error:
-        return Hint(str(error))
+        return Note(str(error))
     tier = progress.next_hint(found)
-    return Hint("\n\n".join(found.hints[:tier]), f"Hint {tier} of {len(found.hints)} · {found.id}")
+    return Note("\n\n".join(found.hints[:tier]), f"Hint {tier} of {len(found.hints)} · {found.id}")
 
 
-class Hint:
-    """A hint, shown as text or as Markdown with equations."""
+def solution(exercise: Callable | str, give_up: bool = False) -> "Note":
+    """Our solution of an exercise that you have passed: `solution(dimensionality)`; or `give_up=True`."""
+    try:
+        found = content.find(_called(exercise))
+        code = commands.solution(found, progress.here(), give_up)
+    except commands.NotPassed as error:
+        return Note(error.sentence(f'hint("{found.name}")', f'solution("{found.name}", give_up=True)'))
+    except content.UnknownExercise as error:
+        return Note(str(error))
+    except OSError as error:
+        return Note(trouble(error))
+    return Note(f"```python\n{code}\n```", f"One solution of {found.id}")
+
+
+class Note:
+    """A sentence, or a hint with a title, shown as text or as Markdown with equations."""
+
+    passed = False
 
     def __init__(self, text: str, title: str = ""):
         self.text, self.title = text, title
@@ -55,14 +79,18 @@ class Hint:
 
 def _parts_of(implementations: tuple, beside: dict) -> tuple[Exercise, dict[str, Callable]]:
     """The exercise that these functions belong to; parts not given are taken from `beside`, the caller's names."""
+    if len(implementations) == 1 and isinstance(implementations[0], str):
+        exercise = content.find(implementations[0])
+        return exercise, {part: beside[part] for part in exercise.parts if callable(beside.get(part))}
     if not implementations or not all(map(callable, implementations)):
         raise content.UnknownExercise("Give check the function you wrote, without calling it: check(dimensionality).")
     known = {part: exercise for exercise in content.exercises() for part in exercise.parts}
     given = {_name_of(fn, known, beside): fn for fn in implementations}
-    exercise = next((known[name] for name in given if name in known), None)
-    if exercise is None:
+    name = next((name for name in given if name in known), None)
+    if name is None:
         name = next(iter(given))
         raise content.UnknownExercise(f"There is no exercise {name!r}.{content.nearest(name, list(known))}")
+    exercise = known[name]
     parts = {part: given.get(part, beside.get(part)) for part in exercise.parts}
     return exercise, {part: fn for part, fn in parts.items() if fn is not None}
 
@@ -73,5 +101,30 @@ def _name_of(fn: Callable, known: dict, beside: dict) -> str:
     return name if name in known else next((n for n in known if beside.get(n) is fn), name)
 
 
-def _note(sentence: str) -> Report:
-    return Report(sentence, "missing", 0)
+def _called(exercise: Callable | str) -> str:
+    return exercise if isinstance(exercise, str) else getattr(exercise, "__name__", repr(exercise))
+
+
+def _older(parts: dict[str, Callable], beside: dict) -> list[str]:
+    """A note where the cell that was to define a part has never run: `check` then sees what was defined before.
+
+    `In`, which notebooks have, holds the cells run so far.
+    """
+    ran = [text for text in beside.get("In") or [] if isinstance(text, str)]
+    for part in parts:
+        last = next((text for text in reversed(ran) if re.search(rf"^(async def|def|class) {part}\b", text, re.M)), "")
+        problem = answers.examine(answers.without_magics(last)).problem
+        if problem:
+            return [f"Python could not read the last cell with `{part}`, so this is your older `{part}`: {problem}"]
+    return []
+
+
+def _behind(exercise: Exercise) -> list[str]:
+    """What comes next after an exercise that passes, and where to compare it."""
+    following = content.exercises()[[e.id for e in content.exercises()].index(exercise.id) + 1 :]
+    here = f'Compare: from saelab import solution; solution("{exercise.name}").'
+    if not following:
+        return [here]
+    after = following[0]
+    where = "" if after.path == exercise.path else f", in {after.chapter}/{after.path.stem}.ipynb"
+    return [f"Next: {content.number(after)} {after.title}, `{after.name}`{where}. {here}"]

@@ -23,6 +23,7 @@ from .jail.probe import escapes
 from .record import Grade, Record, Test
 from .settings import Settings
 
+UNWRITTEN = "Not written yet."
 KILLED = 8  # times that a child may be killed from outside before it is taken for the answer's own doing
 
 
@@ -118,6 +119,8 @@ class _Sitting:
         answer = self.work.submission.answer(exercise)
         if answer.problem:
             return self._without(exercise, "missing" if answer.missing else "error", answer.problem, answer.notes)
+        if answer.unwritten:
+            return self._without(exercise, "missing", UNWRITTEN, answer.notes)
         try:
             report = self._check(exercise, answer)
             if report.status == "failed" and answer.uses:
@@ -207,7 +210,7 @@ class _Sitting:
     def _grade_of(self, exercise: Exercise, report: Report, answer: Answer) -> Grade:
         notes = [*answer.notes, *report.notes]
         if report.status == "not-started":
-            return self._without(exercise, "missing", "Not written yet.", notes)
+            return self._without(exercise, "missing", UNWRITTEN, notes)
         points = float(exercise.points) if report.passed else 0.0
         if not report.passed and self.settings.partial:
             points = credit(exercise, report)

@@ -5,6 +5,7 @@ ended when a cell takes too long, that cell gets a sentence, and a new process g
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -117,10 +118,8 @@ class Examiner:
 
 def to_plain(digest: Digest) -> list:
     """A digest as lists and strings."""
-    rows = [
-        [s.line, s.text, s.kind, *(sorted(names) for names in (s.binds, s.changes, s.uses, s.modules))]
-        for s in digest.statements
-    ]
+    sets = [field.name for field in dataclasses.fields(Statement)][3:]
+    rows = [[s.line, s.text, s.kind, *(sorted(getattr(s, name)) for name in sets)] for s in digest.statements]
     return [digest.problem, rows]
 
 
