@@ -12,10 +12,11 @@ _HOMES = {
     "check": "desk.notebook",
     "hint": "desk.notebook",
     "solution": "desk.notebook",
+    "predict": "desk.predictions",
     "reference": "content",
     "lab": "labs",
 }
-__all__ = ["check", "hint", "lab", "reference", "solution", "plots", "models", "__version__"]
+__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")

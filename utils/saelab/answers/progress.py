@@ -71,7 +71,7 @@ def load(home: Path) -> tuple[dict[str, Entry], list[str]]:
     if not broken:
         return entries, []
     lines = f"{len(broken)} line{'s' * (len(broken) != 1)} of {FILE} could not be read"
-    with contextlib.suppress(OSError), _locked(home):
+    with contextlib.suppress(OSError), locked(home):
         names = itertools.chain([".broken.txt"], (f".broken.{number}.txt" for number in itertools.count(2)))
         copy = next(path.with_suffix(name) for name in names if not path.with_suffix(name).exists())
         copy.write_bytes(path.read_bytes())
@@ -89,14 +89,14 @@ def save(home: Path, entries: dict[str, Entry]) -> None:
 @contextlib.contextmanager
 def changing(home: Path) -> Iterator[tuple[dict[str, Entry], list[str]]]:
     """What `load` gives, to be changed in place and written back; nobody else writes meanwhile. Raises OSError."""
-    with _locked(home):
+    with locked(home):
         entries, notes = load(home) if (home / FILE).exists() else ({}, [])
         yield entries, notes
         save(home, entries)
 
 
 @contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def locked(home: Path) -> Iterator[None]:
     """Hold the folder's lock; where there can be none, or somebody keeps it, go on without."""
     from filelock import FileLock
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from saelab import answers, content
-from saelab.answers import Submission, progress
+from saelab.answers import Submission, guesses, progress
 from saelab.content import Exercise
 from saelab.files import write_atomically
 from saelab.report import Report
+
+from . import predictions
 
 BACKUPS = "saelab-backups"
 
@@ -116,7 +118,8 @@ def details(folder: Path) -> list[str]:
         hints = f"hints {entry.hints}/{len(exercise.hints)}" if entry.hints else ""
         worth = f"{_count(exercise.points, 'point')}, {exercise.minutes} min"
         lines.append(f"{mark} {content.number(exercise):<5} {exercise.id:<42} {worth:<18} {hints}".rstrip())
-    return [*lines, "", *whats_next(entries)]
+    told = predictions.lines(guesses.load(folder))
+    return [*lines, *[""] * bool(told), *told, "", *whats_next(entries)]
 
 
 def _status(entries: dict[str, progress.Entry], exercise: Exercise) -> str:

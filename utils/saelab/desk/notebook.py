@@ -12,12 +12,15 @@ from saelab.files import trouble
 from saelab.report import Report
 
 from . import commands
+from .patience import TooLong, patient
+from .shown import Note, at_once
 
 
 def check(*implementations: Callable | str) -> "Report | Note":
     """Check your answer to an exercise: `check(dimensionality)`, or by name or number: `check("1.6")`.
 
-    The report is shown as the cell's result. Your progress is remembered; nothing is sent anywhere.
+    The report is shown at once, also in a loop or in the middle of a cell. Your progress is remembered; nothing is
+    sent anywhere.
     """
     from saelab.checking import check_with_dependencies
 
@@ -25,15 +28,19 @@ def check(*implementations: Callable | str) -> "Report | Note":
     try:
         exercise, parts = _parts_of(implementations, beside)
     except content.UnknownExercise as error:
-        return Note(str(error))
-    report = check_with_dependencies(exercise, parts)
+        return at_once(Note(str(error)))
+    try:
+        with patient():
+            report = check_with_dependencies(exercise, parts)
+    except TooLong as error:
+        report = Report(exercise.id, "error", exercise.points, notes=[str(error)])
     report.notes += _older(parts, beside)
     report.notes += progress.record(report.exercise, report.status)
     if report.status in ("failed", "not-started"):
         report.notes.append(f'Stuck? hint("{exercise.name}") gives a nudge, and more at each call.')
     if report.passed and not os.environ.get("SAELAB_PLAIN"):
         report.notes += _behind(exercise)
-    return report
+    return at_once(report)
 
 
 def hint(exercise: Callable | str) -> "Note":
@@ -41,9 +48,9 @@ def hint(exercise: Callable | str) -> "Note":
     try:
         found = content.find(_called(exercise))
     except content.UnknownExercise as error:
-        return Note(str(error))
+        return at_once(Note(str(error)))
     tier = progress.next_hint(found)
-    return Note("\n\n".join(found.hints[:tier]), f"Hint {tier} of {len(found.hints)} · {found.id}")
+    return at_once(Note("\n\n".join(found.hints[:tier]), f"Hint {tier} of {len(found.hints)} · {found.id}"))
 
 
 def solution(exercise: Callable | str, give_up: bool = False) -> "Note":
@@ -52,29 +59,12 @@ def solution(exercise: Callable | str, give_up: bool = False) -> "Note":
         found = content.find(_called(exercise))
         code = commands.solution(found, progress.here(), give_up)
     except commands.NotPassed as error:
-        return Note(error.sentence(f'hint("{found.name}")', f'solution("{found.name}", give_up=True)'))
+        return at_once(Note(error.sentence(f'hint("{found.name}")', f'solution("{found.name}", give_up=True)')))
     except content.UnknownExercise as error:
-        return Note(str(error))
+        return at_once(Note(str(error)))
     except OSError as error:
-        return Note(trouble(error))
-    return Note(f"```python\n{code}\n```", f"One solution of {found.id}")
-
-
-class Note:
-    """A sentence, or a hint with a title, shown as text or as Markdown with equations."""
-
-    passed = False
-
-    def __init__(self, text: str, title: str = ""):
-        self.text, self.title = text, title
-
-    def __str__(self) -> str:
-        return f"{self.title}\n\n{self.text}" if self.title else self.text
-
-    __repr__ = __str__
-
-    def _repr_markdown_(self) -> str:
-        return f"**{self.title}**\n\n{self.text}" if self.title else self.text
+        return at_once(Note(trouble(error)))
+    return at_once(Note(f"```python\n{code}\n```", f"One solution of {found.id}"))
 
 
 def _parts_of(implementations: tuple, beside: dict) -> tuple[Exercise, dict[str, Callable]]:

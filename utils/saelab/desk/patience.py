@@ -5,8 +5,6 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from saelab.checking import own_line
-
 LONGEST = 120.0  # seconds for one check; the slowest takes a few
 
 
@@ -30,6 +28,8 @@ def patient(seconds: float = LONGEST) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_kill"):
         yield
         return
+    from saelab.checking import own_line
+
     late = threading.Event()
 
     def ring() -> None:

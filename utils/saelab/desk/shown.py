@@ -7,6 +7,23 @@ from typing import TypeVar
 Thing = TypeVar("Thing")
 
 
+class Note:
+    """A sentence, or a hint with a title, shown as text or as Markdown with equations."""
+
+    passed = False
+
+    def __init__(self, text: str, title: str = ""):
+        self.text, self.title = text, title
+
+    def __str__(self) -> str:
+        return f"{self.title}\n\n{self.text}" if self.title else self.text
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.title}**\n\n{self.text}" if self.title else self.text
+
+
 def at_once(thing: Thing) -> Thing:
     """Show a report or a note now, also in a loop or in the middle of a cell, and not again as that cell's result.
 
