@@ -60,6 +60,8 @@ class Case:
         self.exercise, self.parts, self.log, self.failed, self.failures = exercise, parts, log, failed, failures
         self.specs = content.reference_parts(exercise)
         self.right = dict(repeated(self.specs, log, range(len(log))))
+        right = (self.right[n].drew or same_outcome(call, self.right[n], self.specs) for n, call in enumerate(log))
+        self.wrong = {number for number, is_right in enumerate(right) if not is_right}  # of calls that draw nothing
         self.private = {name for name, made in self.specs.items() if "Generator" in names_in(made)}
         self.culprits: dict[str, bool] = {}
 
@@ -67,29 +69,35 @@ class Case:
         """(how many bits the wrong outcomes tell for it, −1 if one speaks against it; could all be compared)."""
         if variant.part in self.private:
             return 0, False
+        own = self._calls_to(variant.part)
+        if not set(own) & self.wrong and not any(self.right[number].drew for number in own):
+            return -1, True
+        if not inspect.isclass(self.specs[variant.part]):  # what is wrong tells most; objects need all their calls
+            own.sort(key=lambda number: number not in self.wrong)
         best = (-1, True)
         for made in self._ways(variant):
-            best = max(best, self._told_by(variant.part, made, forgive_nan))
+            best = max(best, self._told_by(own, made, forgive_nan))
         return best
 
     def _ways(self, variant: Variant) -> Iterator[dict]:
-        """The misconception beside the reference's other parts, and, if it uses them, beside the student's."""
+        """The misconception beside the reference's other parts, and beside wrong ones of the student's that it uses."""
         yield content.variant_parts(self.exercise, variant)
-        others = {name: made for name, made in self.parts.items() if name != variant.part}
+        wrong = {self.log[number].part.partition(".")[0] for number in self.wrong} - {variant.part}
+        others = {name: made for name, made in self.parts.items() if name in wrong}
         if names_in(compile(variant.code, variant.name, "exec")) & set(others):
             yield content.variant_parts(self.exercise, variant, others)
 
-    def _told_by(self, part: str, made: dict, forgive_nan: bool) -> tuple[int, bool]:
+    def _told_by(self, own: list[int], made: dict, forgive_nan: bool) -> tuple[int, bool]:
         """As `told_by`; stops at the first outcome that differs. With `forgive_nan` NaN of the student's is none."""
         wrong, complete = [], True
-        for number, again in repeated(made, self.log, self._calls_to(part)):
+        for number, again in repeated(made, self.log, own):
             call, solved = self.log[number], self.right[number]
             if solved.drew or again.drew:
                 complete = False
             elif not (forgive_nan and _has_nan(call) and not _has_nan(again)):
                 if not same_outcome(call, again, self.specs):
                     return -1, True
-                if not same_outcome(call, solved, self.specs):
+                if number in self.wrong:
                     wrong.append((call, solved))
         return bits(wrong, self.specs), complete
 
