@@ -196,7 +196,7 @@ def canvas(
 
     heading = lines(title, 44)
     across = max(1, int((NARROW - 24) / (50 + 6.6 * max((len(name) for name in legend), default=0))))
-    entries = 6 + 20 * math.ceil(len(legend) / across) if legend else 0
+    entries = 8 + 28 * math.ceil(len(legend) / across) if legend else 0
     top = 22 + 20 * (heading.count("<br>") + 1) + LINE * any(titles) * (names[0].count("<br>") + 1)
     bottom_room = BOTTOM + LINE * x_title.count("<br>") + below + entries
     height = top + down + bottom_room
