@@ -48,14 +48,10 @@ gallery = {
     "E": 1.5 * torch.rand(N, 1) * arms[on] - 0.7 + 0.01 * torch.randn(N, 2),
     "F": ring * torch.tensor([1.2, 0.7]),
 }
-shifted = []
-for k, cloud in enumerate(gallery.values()):
-    row, column = k // 3, k % 3
-    shifted.append(cloud[:400] + torch.tensor([3.2 * column, -3.2 * row]))
 plots.scatter(
-    torch.cat(shifted),
+    {name: cloud[:400] for name, cloud in gallery.items()},
     title="Which of these could two features have made?",
-    x_title="first coordinate; above A, B, C, below D, E, F",
+    x_title="first coordinate",
     y_title="second coordinate",
 )
 

@@ -216,9 +216,9 @@ plots.arrows(panels, titles=titles, title="Above the features, below the first 4
 kept, groups = [], []
 for k in (0, 1, 3, 5, 7):
     kept.append(D_features[k][0])
-    groups.append(f"T = {SIZES[k]}<br>features")
+    groups.append(f"T = {SIZES[k]}, features")
     kept.append(D_examples[k][0][:200])
-    groups.append(f"T = {SIZES[k]}<br>examples")
+    groups.append(f"T = {SIZES[k]}, examples")
 plots.dimensionality_strip(kept, groups, title="What gets the two dimensions?", guides={"2/5": 2 / 5}, x_title="")
 
 # %%

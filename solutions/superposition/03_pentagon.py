@@ -1,6 +1,8 @@
 # Generated from chapters/superposition/03_pentagon.py by `saelab build`: edit that file, not this one.
 """Pentagons and plateaus: the exercises of this section, solved."""
 
+import sys
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,13 +19,15 @@ class Batches(Dataset):
 
     def __init__(self, steps: int, batch: int, p: Float[Tensor, "inst feats"], first: int = 0, progress: bool = False):
         self.steps, self.batch, self.p, self.first = steps, batch, p, first
-        self.bar = tqdm(total=steps, unit="step", mininterval=1, disable=not progress)
+        bar = {"mininterval": 1, "leave": False, "file": sys.stdout}  # a notebook shows stderr in red
+        self.bar = tqdm(total=steps, unit="step", disable=not progress, **bar)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, t: int) -> Float[Tensor, "inst batch feats"]:
         if not 0 <= t < self.steps:
+            self.bar.close()
             raise IndexError(t)  # this is what ends `for x in batches`
         self.bar.update(t + 1 - self.bar.n)
         with torch.random.fork_rng(devices=[]):

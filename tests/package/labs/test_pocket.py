@@ -132,6 +132,24 @@ def test_an_unknown_hook_point_is_no_silent_nothing(pocket):
         pocket.activations("blocks.1.hook_resid_pots", pocket.tokens(1, 4))
 
 
+@pytest.mark.parametrize("length", [65, 5000, 0, -1])
+def test_more_tokens_than_the_model_reads_are_a_sentence(pocket, length):
+    with pytest.raises(ValueError, match=f"pocket reads 1 to 64 tokens at a time, not {length}: ask for shorter seq"):
+        pocket.tokens(1, length)
+    assert pocket.tokens(1, 64).shape == (1, 64) and pocket.tokens(0, 1).shape == (0, 1)
+    with pytest.raises(ValueError, match="n is how many sequences you want, 0 or more, not -1"):
+        pocket.tokens(-1, 8)
+
+
+def test_activations_of_more_tokens_than_the_model_reads_are_a_sentence(pocket):
+    with pytest.raises(ValueError, match="pocket reads up to 64 tokens at a time, not 65"):
+        pocket.activations(pocket.sites[0], torch.zeros(1, 65, dtype=torch.long))
+
+
+def test_a_lab_says_which_weights_it_has(pocket):
+    assert len({pocket.origin, pocket.control("second_seed").origin}) == 2
+
+
 def test_what_is_not_published_is_said_so(pocket):
     with pytest.raises(ValueError, match=r"no transcoders/blocks\.1\.mlp/skip_transcoder; there are none"):
         pocket.transcoder(1, skip=True)

@@ -1,4 +1,4 @@
-"""Do the pictures show the numbers they were given, legibly, on any page and to any eyes?"""
+"""Do the pictures show the numbers they were given, legibly, on any page, in any column and to any eyes?"""
 
 import base64
 import functools
@@ -65,10 +65,11 @@ def test_every_function_of_the_api_is_tried_here():
 
 
 @every_function
-def test_a_figure_has_a_title_named_axes_and_the_width_of_a_column(name):
+def test_a_figure_has_a_title_named_axes_and_the_width_of_its_column(name):
+    """No width of its own: JupyterLab stores a picture as wide as the column, and would stretch another one."""
     fig = picture(name)
     assert isinstance(fig, go.Figure) and fig.layout.title.text
-    assert fig.layout.width <= 780
+    assert fig.layout.width is None and fig.layout.autosize and fig.layout.height >= 200
     for which in ("x", "y"):
         assert any(axis.title.text for side, axis in shown_axes(fig) if side == which), f"no {which} axis title"
 
@@ -80,9 +81,21 @@ def test_panels_share_one_range(name):
 
 
 @every_function
-def test_backgrounds_are_clear_and_the_text_is_ink(name):
+def test_in_a_column_of_390_pixels_no_text_is_cut_and_panels_keep_100_pixels(name):
+    fig, letter = picture(name), 7.5  # pixels of a letter on average, at the largest size
+    axes = shown_axes(fig)
+    columns = len({tuple(axis.domain) for side, axis in axes if side == "x"})
+    inner = 390 - fig.layout.margin.l - fig.layout.margin.r
+    assert inner / columns >= 100
+    assert max(map(len, fig.layout.title.text.split("<br>"))) * letter <= 390
+    titles = [axis.title.text for side, axis in axes if side == "x" and axis.title.text]
+    assert max(len(line) for text in titles for line in text.split("<br>")) * letter <= 390 / columns
+
+
+@every_function
+def test_the_card_and_its_ink_are_the_same_on_any_page(name):
     layout = picture(name).layout.template.layout
-    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+    assert layout.paper_bgcolor == layout.plot_bgcolor == _style.CARD and _style.CARD.startswith("#")
     assert {layout.font.color, layout.xaxis.gridcolor, layout.yaxis.tickcolor, layout.title.font.color} == {_style.INK}
 
 
@@ -91,14 +104,44 @@ def test_the_same_call_gives_the_same_figure(name):
     assert EXAMPLES[name]().to_json() == picture(name).to_json()
 
 
-def test_no_grey_would_be_more_legible_on_both_pages():
+def text_colours(fig: go.Figure) -> set[str]:
+    """Every colour in which this figure writes upon its card."""
+    layout = fig.layout
+    found = {layout.template.layout.font.color, layout.template.layout.title.font.color}
+    found |= {axis.color for axis in (layout.template.layout.xaxis, layout.template.layout.yaxis)}
+    found |= {note.font.color for note in layout.annotations}
+    found |= {part.font.color for part in [*layout.updatemenus, *layout.sliders]}
+    for trace in fig.data:
+        if trace.type == "scatter" and trace.textfont.color is not None:
+            found |= {trace.textfont.color} if isinstance(trace.textfont.color, str) else set(trace.textfont.color)
+    return found - {None}
+
+
+@every_function
+def test_text_has_the_contrast_of_level_aa_on_every_page(name):
+    """4.5:1 (Web Content Accessibility Guidelines 2, 1.4.3): the card is opaque, so the page makes no difference."""
+    colours = text_colours(picture(name))
+    assert colours and min(contrast(colour, _style.CARD) for colour in colours) >= 4.5
+
+
+def test_no_grey_would_do_without_a_card():
     best = max(min(contrast(f"#{g:02x}{g:02x}{g:02x}", page) for page in ("#ffffff", "#111111")) for g in range(256))
-    assert min(contrast(_style.INK, "#ffffff"), contrast(_style.INK, "#111111")) == best > 4.3  # 4.5 exists for no grey
+    assert best < 4.5
 
 
-@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
-def test_the_palette_stands_out_on_light_and_dark_pages(page):
-    assert min(contrast(colour, page) for colour in _style.PALETTE) > 3.4
+def test_values_in_cells_have_that_contrast_at_every_colour():
+    for scale in (_style.DIVERGING, _style.SEQUENTIAL):
+        stops = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in scale])
+        for place in np.linspace(0, len(stops) - 1, 101):
+            rgb = [np.interp(place, range(len(stops)), stops[:, k]) for k in range(3)]
+            assert contrast("#" + "".join(f"{round(c):02x}" for c in rgb), "#000000") >= 4.5
+    written = picture("heat_map").data[0]
+    assert written.textfont.color == "black" and list(picture("heat_map").layout.coloraxis.colorscale)
+
+
+def test_what_is_written_in_a_colour_or_upon_it_has_that_contrast():
+    assert min(contrast(colour, "#ffffff") for colour in _style.PALETTE) >= 4.5  # the arrows' and the stacks' numbers
+    assert {block.insidetextfont.color for block in picture("stacks").data} == {"white"}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +171,28 @@ def test_arrows_end_at_the_features_columns():
     assert fig.layout.yaxis.scaleanchor == "x" and fig.layout.xaxis.range[1] > 1.25
 
 
+def test_arrows_in_one_direction_are_named_together():
+    fig = plots.arrows(torch.tensor([[1.0, 1.02, 0.0, -1.0, 0.0], [0.0, 0.01, 1.0, 0.0, 0.0]]))
+    numbers, edge = fig.data[-1], fig.layout.xaxis.range[1]
+    inside = [text for text, x in zip(numbers.text, numbers.x) if abs(x) <= edge]
+    assert sorted(inside) == ["0, 1", "2", "3"], "and the one of length 0 isn't named"
+
+
+def test_numbers_of_many_arrows_do_not_overprint():
+    angles = torch.arange(80) * 2.4
+    fig = plots.arrows((0.5 + angles / 400) * torch.stack([angles.cos(), angles.sin()]))
+    numbers, edge = fig.data[-1], fig.layout.xaxis.range[1]
+    shown = np.array([(x, y) for x, y in zip(numbers.x, numbers.y) if abs(x) <= 1.2 * edge])
+    gaps = np.linalg.norm(shown[:, None] - shown, axis=-1) + 10 * np.eye(len(shown))
+    assert 15 < len(shown) < 80 and gaps.min() >= 0.19 * edge
+    assert numbers.x[79] <= edge, "the longest keeps its number"
+
+
+def test_many_long_names_keep_to_one_line_each():
+    fig = plots.bars(range(10), [f"T = {n}, features and more" for n in range(10)])
+    assert not any("<br>" in name for name in fig.layout.xaxis.ticktext)
+
+
 def test_a_feature_has_one_colour_in_all_panels():
     fig = picture("arrows, panels")
     colours = [trace.line.color for trace in fig.data if trace.mode == "lines+markers"]
@@ -136,8 +201,13 @@ def test_a_feature_has_one_colour_in_all_panels():
 
 def test_panels_wrap_and_the_last_row_may_be_short():
     fig = picture("arrows, panels")
-    assert len({axis.domain for axis in fig.select_xaxes()}) == 4 and len(shown_axes(fig)) == 14
-    assert sum(axis.showticklabels for side, axis in shown_axes(fig) if side == "x") == 4
+    assert len({axis.domain for axis in fig.select_xaxes()}) == 2 and len(shown_axes(fig)) == 14
+    assert sum(axis.showticklabels for side, axis in shown_axes(fig) if side == "x") == 2
+
+
+def test_panels_of_many_columns_stack():
+    fig = plots.heat_map(torch.rand(3, 24, 30), titles=["a", "b", "c"])
+    assert {axis.domain for axis in fig.select_xaxes()} == {(0.0, 1.0)} and len(shown_axes(fig)) == 6
 
 
 def test_frames_follow_the_steps_and_carry_only_what_changes():
@@ -199,9 +269,19 @@ def test_phase_map_cells_are_centred_on_the_logarithmic_axes_and_named():
     np.testing.assert_array_equal(cells.z, PHASES)
     np.testing.assert_allclose(np.sqrt(cells.x[1:] * cells.x[:-1]), P)
     np.testing.assert_allclose(np.sqrt(cells.y[1:] * cells.y[:-1]), IMPORTANCE)
-    assert cells.colorbar.ticktext == ("one", "both", "none") and (cells.zmin, cells.zmax) == (-0.5, 2.5)
+    assert (cells.zmin, cells.zmax) == (-0.5, 2.5)
+    keys = {trace.name: trace.marker.color for trace in fig.data[1:] if trace.marker.symbol == "square"}
+    assert list(keys) == ["one", "both", "none"]
+    assert [colour for _, colour in cells.colorscale[::2]] == list(keys.values())
     np.testing.assert_allclose([line.x, line.y], [[0.1, 0.2], [0.5, 2.0]])  # p across, importance up
-    assert [trace.name for trace in fig.data if trace.name and trace.showlegend is not False] == ["closed form"]
+    assert [trace.name for trace in fig.data if trace.name and trace.showlegend is not False][-1] == "closed form"
+
+
+def test_a_phase_map_sets_no_red_against_green():
+    for n in (2, 3, 4):
+        fig = plots.phase_map([[0, n - 1]], [1.0], [0.1, 1.0], [str(i) for i in range(n)])
+        used = {colour for _, colour in fig.data[0].colorscale}
+        assert len(used) == n and not {_style.PALETTE[1], _style.PALETTE[2]} <= used
 
 
 def test_a_line_keeps_its_values_its_band_its_colour_and_all_is_in_range():
@@ -214,6 +294,23 @@ def test_a_line_keeps_its_values_its_band_its_colour_and_all_is_in_range():
     low, high = fig.layout.yaxis.range
     assert low < 0 and high > 6
     assert fig.layout.showlegend and not plots.line([1, 2], {"only": [1, 2]}).layout.showlegend
+
+
+def test_no_curve_is_hidden_under_another():
+    x = np.arange(1.0, 7.0)
+    fig = plots.line(x, {"formula": 1 / x, "PCA": 1.001 / x, "ReLU": 0.1 / x, "again": 1 / x}, log_y=True)
+    widths, dashes = [c.line.width for c in fig.data], [c.line.dash for c in fig.data]
+    assert widths[0] > widths[1] > widths[3] and widths[2] == widths[3], "what lies under others is wider"
+    assert dashes == ["solid", "dash", "solid", "dot"], "what lies above lets it be seen"
+    apart = plots.line(x, {"a": x, "b": x + 1, "c": 6 - x})
+    assert {c.line.dash for c in apart.data} == {"solid"} and len({c.line.width for c in apart.data}) == 1
+
+
+def test_long_names_are_broken_into_lines():
+    fig = plots.bars([1, 2], ["a long name of something", "b"], guides={"no dictionary at all": 1.5})
+    assert fig.layout.xaxis.ticktext == ("a long name of<br>something", "b")
+    assert [note.text for note in fig.layout.annotations] == ["no<br>dictionary<br>at all"]
+    assert fig.layout.margin.r < 100
 
 
 def test_a_logarithmic_axis_ranges_over_the_positive_values():
@@ -349,7 +446,7 @@ def test_live_curves_are_drawn_again_in_the_same_place_and_only_in_a_notebook(mo
     assert curves[-1][-1] == 0.25
 
 
-def test_no_picture_offers_to_upload_itself(monkeypatch):
+def test_a_picture_follows_its_column_and_does_not_offer_to_upload_itself(monkeypatch):
     """The button would send what a student measured to a server: the notebook's renderers are told not to show it."""
     import plotly.io as pio
 
@@ -358,4 +455,5 @@ def test_no_picture_offers_to_upload_itself(monkeypatch):
     monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
     _style._quiet_buttons.cache_clear()
     shown = plots.line([0, 1], {"loss": [2, 1]})._repr_mimebundle_(None, None)
-    assert shown["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False
+    config = shown["application/vnd.plotly.v1+json"]["config"]
+    assert config["showSendToCloud"] is False and config["responsive"] is True

@@ -236,19 +236,75 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(kind, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(all_kinds()[kind][0], killed_at_45, **options, **checkpoint)
     asked = []
-    other = type(undisturbed)(**undisturbed.config, seed=9)
+    other = type(undisturbed)(**undisturbed.config)
     resumed = train(other, lambda step: asked.append(step) or batches(step), **options, **checkpoint)
-    assert asked[0] == 40
+    assert asked[:2] == [0, 40], "it looks at the first batch, to know whose checkpoint it is, and goes on at 40"
     assert resumed == whole
     for name, value in undisturbed.state_dict().items():
         assert torch.equal(other.state_dict()[name], value), name
 
 
-def test_another_runs_checkpoint_is_refused(tmp_path):
+def frozen(sae, name: str = "W_dec"):
+    getattr(sae, name).requires_grad_(False)
+    return sae
+
+
+def trained_before(sae):
+    train(sae, toy, 2, progress=False)
+    return sae
+
+
+OTHER_RUNS = {
+    "k": (lambda: TopKSAE(10, 32, k=3), toy, {}, r"\(k 2 there, 3 here\)"),
+    "width": (lambda: TopKSAE(10, 33, k=2), toy, {}, r"\(d_sae 32 there, 33 here\)"),
+    "kind": (lambda: BatchTopKSAE(10, 32, k=2), toy, {}, "architecture TopKSAE there, BatchTopKSAE here"),
+    "lr": (lambda: TopKSAE(10, 32, k=2), toy, {"lr": 0.1}, r"\(lr 0.003 there, 0.1 here\)"),
+    "batch size": (
+        lambda: TopKSAE(10, 32, k=2),
+        lambda step: toy(step, 256),
+        {},
+        r"batch \[512, 10\] there, \[256, 10\]",
+    ),
+    "data": (lambda: TopKSAE(10, 32, k=2), lambda step: toy(step + 9), {}, "its first batch has other activations"),
+    "scale of the data": (lambda: TopKSAE(10, 32, k=2), lambda step: 1.1 * toy(step), {}, "has other activations"),
+    "seed": (lambda: TopKSAE(10, 32, k=2, seed=1), toy, {}, "started from other weights"),
+    "another start": (lambda: trained_before(TopKSAE(10, 32, k=2)), toy, {}, "started from other weights"),
+    "frozen": (lambda: frozen(TopKSAE(10, 32, k=2)), toy, {}, r"frozen \[\] there, \['W_dec'\] here"),
+    "float64": (lambda: TopKSAE(10, 32, k=2).double(), toy, {}, "dtype torch.float32 there, torch.float64 here"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_RUNS)
+def test_the_checkpoint_of_a_run_with_another_setting_start_or_text_is_refused(what, tmp_path):
+    make, batches, options, told = OTHER_RUNS[what]
     checkpoint = tmp_path / "run.safetensors"
     train(TopKSAE(10, 32, k=2), toy, 3, progress=False, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="belongs to another run .k 2 there, 3 here."):
-        train(TopKSAE(10, 32, k=3), toy, 3, progress=False, checkpoint=checkpoint)
+    before = checkpoint.read_bytes()
+    with pytest.raises(ValueError, match=f"run.safetensors belongs to another run .*{told}.*delete this one"):
+        train(make(), batches, 3, progress=False, checkpoint=checkpoint, **options)
+    assert checkpoint.read_bytes() == before
+
+
+def test_the_half_trained_dictionary_itself_goes_on_too(tmp_path):
+    """In a notebook only the cell that trains is run again, on the object that was interrupted."""
+    checkpoint, whole, sae = tmp_path / "run.safetensors", TopKSAE(10, 32, k=2), TopKSAE(10, 32, k=2)
+    train(whole, toy, 30, progress=False)
+
+    def interrupted(step):
+        if step == 25:
+            raise KeyboardInterrupt
+        return toy(step)
+
+    options = dict(progress=False, checkpoint=checkpoint, checkpoint_every=10)
+    with pytest.raises(KeyboardInterrupt):
+        train(sae, interrupted, 30, **options)
+    train(sae, toy, 30, **options)
+    assert all(torch.equal(value, whole.state_dict()[name]) for name, value in sae.state_dict().items())
+    train(copy.deepcopy(sae), toy, 30, **options)  # and once it is finished, it just stays finished
+
+
+def test_another_files_content_is_no_checkpoint(tmp_path):
+    checkpoint = tmp_path / "run.safetensors"
     checkpoint.write_bytes(b"half")
     with pytest.raises(ValueError, match="no checkpoint of saelab"):
         train(TopKSAE(10, 32, k=2), toy, 3, progress=False, checkpoint=checkpoint)

@@ -92,3 +92,116 @@ def test_the_command_makes_a_dictionary_and_goes_on_after_a_kill(tmp_path):
     assert curves[0] == curves[1]
     again = subprocess.run([*command, str(tmp_path / "whole")], env=environment, capture_output=True, text=True)
     assert again.returncode == 2 and "holds a dictionary already" in again.stderr
+
+
+# what is wrong with a command
+
+
+def run(monkeypatch, *options: str) -> None:
+    """`python -m saelab.sae`, in this process."""
+    from saelab.sae import __main__ as command
+
+    small = ["--sequences", "16", "--length", "16", "--d-sae", "32", "--batch", "64", "--steps", "60"]
+    monkeypatch.setattr(sys, "argv", ["saelab.sae", *small, *options])
+    command.main()
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """A run that was stopped before its last step: OUT, with activations and a checkpoint in OUT/work."""
+    from saelab.sae import training
+
+    out = tmp_path / "out"
+
+    def full(*_):
+        raise OSError(28, "No space left on device", str(out / "work" / "checkpoint.safetensors"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("saelab.sae.checkpoints.os.replace", full)
+        with pytest.raises(
+            SystemExit, match="checkpoint.safetensors: No space left on device. Once that is mended, the"
+        ):
+            run(patched, "--out", str(out))
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "_numbers", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(SystemExit, match="Stopped; the same command goes on"):
+            run(patched, "--out", str(out))
+    return out
+
+
+OTHERS = ["--site blocks.1.hook_mlp_out", "--seed 1", "--batch 32", "--lr 0.01", "--sequences 32", "--length 8"]
+OTHERS += ["--steps 70", "--d-sae 64", "--sparsity 4", "--architecture topk"]
+
+
+def test_another_command_does_not_go_on_with_what_it_finds(begun, monkeypatch):
+    files = {file: file.read_bytes() for file in (begun / "work").iterdir()}
+    assert {file.name for file in files} >= {"run.json", "16x16-1-of-1.npy"}
+    for other in OTHERS:
+        name = other.split()[0].strip("-").replace("-", "_")
+        told = rf"work holds the beginning of another run \({name} .* there, .* here\)\. Give that command again"
+        with pytest.raises(SystemExit, match=told):
+            run(monkeypatch, "--out", str(begun), *other.split())
+        assert {file: file.read_bytes() for file in (begun / "work").iterdir()} == files
+    monkeypatch.setattr("saelab.labs.pocket.PocketLab.origin", "other weights")
+    with pytest.raises(SystemExit, match=r"weights \w+ there, other weights here"):
+        run(monkeypatch, "--out", str(begun))
+    (begun / "work" / "run.json").unlink()
+    with pytest.raises(SystemExit, match="whose settings aren't known"):
+        run(monkeypatch, "--out", str(begun))
+
+
+def test_the_same_command_goes_on(begun, monkeypatch, capsys):
+    monkeypatch.setattr("saelab.labs.base.Lab.activations", lambda *_: pytest.fail("they are there already"))
+    run(monkeypatch, "--out", str(begun))
+    assert "BatchTopKSAE, 60 steps at blocks.1.hook_resid_post" in capsys.readouterr().out
+    assert not (begun / "work").exists() and S.load(begun).d_sae == 32
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ("--sparsity 1.5", "--sparsity is k for batchtopk: a whole number, not 1.5"),
+        ("--sparsity 64", "With --architecture batchtopk: k must be between 1 and d_sae = 32, not 64"),
+        (
+            "--architecture standard --sparsity -1",
+            "With --architecture standard: l1 must be a number, 0 or more, not -1",
+        ),
+        ("--steps 0", "--steps: invalid whole number above 0 value: '0'"),
+        ("--lr nan", "--lr: invalid number above 0 value: 'nan'"),
+        ("--length 1", "--length must be at least 2"),
+        ("--architecture topk2", "invalid choice: 'topk2'"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_is_done(options, sentence, monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--out", str(tmp_path / "out"), *options.split())
+    assert ended.value.code == 2 and sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ("--length 5000", "pocket reads 1 to 128 tokens at a time, not 5000"),
+        ("--site blocks.1.hook_resid_pots", "no hook point 'blocks.1.hook_resid_pots'; those with dictionaries are"),
+    ],
+)
+def test_what_the_lab_refuses_is_a_sentence(options, sentence, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match=sentence):
+        run(monkeypatch, "--out", str(tmp_path / "out"), *options.split())
+
+
+def test_an_out_that_cannot_be_a_folder_is_a_sentence(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit, match=r"file.work: (Not a directory|File exists)\. Once that is mended"):
+        run(monkeypatch, "--out", str(tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_activations_too_large_for_half_precision_are_kept_in_float32(monkeypatch, tmp_path):
+    from saelab.labs.base import Lab
+
+    true = Lab.activations
+    monkeypatch.setattr(Lab, "activations", lambda *args: 1e5 * true(*args))
+    run(monkeypatch, "--out", str(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "history.json").read_text())["curves"]["fvu"][-1] < 1

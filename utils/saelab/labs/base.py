@@ -7,6 +7,7 @@ from torch import Tensor
 
 CONTROLS = ("random_weights", "shuffled_tokens", "second_seed")
 RAW = {"no_processing": True}
+SPLIT = "ask for shorter sequences, and for more of them"
 
 
 class Lab:
@@ -15,6 +16,16 @@ class Lab:
     name: str
     device: str
     control_kind: str | None = None
+
+    @property
+    def context(self) -> int:
+        """How many tokens the model takes at most, BOS among them."""
+        raise NotImplementedError
+
+    @property
+    def origin(self) -> str:
+        """Which weights these are, so that what was made with others can be told apart."""
+        raise NotImplementedError
 
     @property
     def model(self):
@@ -55,14 +66,26 @@ class Lab:
     def tokens(self, n: int, length: int = 128, seed: int = 0) -> Tensor:
         """Ordinary text, [n, length], int64, each row with BOS first; same seed, same text.
 
-        In the control "shuffled_tokens" the tokens after BOS stand in random order.
+        In the control "shuffled_tokens" the tokens after BOS stand in random order. Raises ValueError for a `length`
+        that the model doesn't take.
         """
+        if n < 0:
+            raise ValueError(f"n is how many sequences you want, 0 or more, not {n}.")
+        if not 1 <= length <= self.context:
+            raise ValueError(f"{self.name} reads 1 to {self.context} tokens at a time, not {length}: {SPLIT}.")
         tokens = self._text(n, length, seed).to(self.device)
         return shuffled(tokens, seed) if self.control_kind == "shuffled_tokens" else tokens
 
     @torch.no_grad()
     def activations(self, site: str, tokens: Tensor) -> Tensor:
-        """What the model has at a hook point for tokens [n, length]: [n, length, d_in], heads one after another."""
+        """What the model has at a hook point for tokens [n, length]: [n, length, d_in], heads one after another.
+
+        Raises ValueError for a hook point that the model doesn't have, and for sequences longer than its context.
+        """
+        if tokens.shape[-1] > self.context:
+            raise ValueError(
+                f"{self.name} reads up to {self.context} tokens at a time, not {tokens.shape[-1]}: {SPLIT}."
+            )
         _, cache = self.model.run_with_cache(tokens.to(self.device), names_filter=site)
         if site not in cache:
             raise ValueError(

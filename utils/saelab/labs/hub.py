@@ -29,6 +29,7 @@ class Source:
     """Where a public lab comes from, and how its model is processed to match its dictionaries."""
 
     repository: str
+    context: int  # tokens
     processing: dict[str, bool]
     release: str  # of dictionaries, in SAELens
     architecture: str
@@ -38,6 +39,7 @@ class Source:
 SOURCES = {
     "gpt2-small": Source(
         "openai-community/gpt2",
+        1024,
         # trained on a model whose layers write nothing along the all-ones direction; LayerNorm would drop it anyway
         {"fold_ln": False, "center_writing_weights": True, "center_unembed": False, "fold_value_biases": False},
         "gpt2-small-res-jb",
@@ -47,6 +49,7 @@ SOURCES = {
     ),
     "gemma-2-2b": Source(
         "google/gemma-2-2b",
+        8192,
         RAW,
         "gemma-scope-2b-pt-res-canonical",
         "jumprelu",
@@ -72,6 +75,14 @@ class HubLab(Lab):
             raise FileNotFoundError(f"There is no text file {text}: give the name of one, or leave it out.")
         self.name, self.device, self.control_kind = name, device, control_kind
         self.dtype, self.text, self.source = dtype, text, SOURCES[name]
+
+    @property
+    def context(self) -> int:
+        return self.source.context
+
+    @property
+    def origin(self) -> str:
+        return " ".join(filter(None, [self.source.repository, self.dtype, self.control_kind]))
 
     @cached_property
     def model(self):

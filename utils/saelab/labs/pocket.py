@@ -1,5 +1,6 @@
 """The lab of the pocket model: the course's own model and world, offline, with the truth about its text."""
 
+import json
 import re
 from functools import cached_property, lru_cache
 
@@ -18,6 +19,15 @@ class PocketLab(Lab):
     def __init__(self, device: str = "cpu", control_kind: str | None = None):
         self.name, self.device, self.control_kind = "pocket", device, control_kind
         self._folder = f"controls/{control_kind}/" if control_kind else ""
+
+    @property
+    def context(self) -> int:
+        config = assets.path(f"{self._folder}model/config.json")
+        return json.loads(config.read_text(encoding="utf-8"))["n_positions"]
+
+    @property
+    def origin(self) -> str:
+        return assets.manifest()["files"][f"{self._folder}model/model.safetensors"]["sha256"][:16]
 
     @cached_property
     def model(self):

@@ -1,7 +1,7 @@
 """Pictures of the course: every function takes tensors, arrays or lists and returns a plotly Figure.
 
-One theme for all of them (see `_style`): transparent, readable on light and dark pages, at most 780 px
-wide. Importing this package imports neither plotly nor numpy; the first picture does.
+One theme for all of them (see `_style`): a white card, readable on light and dark pages, as wide as its column,
+from 390 px on. Importing this package imports neither plotly nor numpy; the first picture does.
 """
 
 from ._arrows import arrows

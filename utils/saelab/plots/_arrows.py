@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _HEAD = 12  # pixels
+_FEW = 12  # features, up to which each arrow is named
+_APART = 0.2  # of the axis: numbers that are nearer would overprint in a narrow column; hovering tells them
 _SHORT = 0.15  # of the axis: the heads of shorter arrows shrink, and the shortest have no number
 
 
@@ -46,18 +48,20 @@ def arrows(
 
     reach = 1.2 * max(1.0, float(np.nanmax(np.linalg.norm(frames, axis=2))))
     axis = {"range": [-reach, reach], "nticks": 5, "constrain": "domain", "showgrid": False}
+    upward = {"constraintoward": "top"}  # a panel that is lower than its place stays at its title
     fig, cells = style.canvas(
         title,
         {**axis, "title": "hidden dimension 0"},
-        {**axis, "title": "hidden dimension 1"},
+        {**axis, **upward, "title": "hidden dimension 1"},
         titles=[style.label(name) for name in titles],
-        side=380,
-        aspect=1.0,
-        below=0 if steps is None else 90,
+        tall=340 if n_inst == 1 else 200,
+        columns=2,
+        below=0 if steps is None else 120,
     )
     for panel, cell in zip(frames[0], cells, strict=True):
         *tips, numbers = _places(panel, reach)
-        traces = [*map(_arrow, range(n_feats), tips), _numbers(n_feats, numbers)]
+        names = _together(numbers, panel, reach) if steps is None and n_feats <= _FEW else map(str, range(n_feats))
+        traces = [*map(_arrow, range(n_feats), tips), _numbers(list(names), numbers)]
         fig.add_traces(traces, rows=cell["row"], cols=cell["col"])
         fig.add_shape(
             type="circle", x0=-1, x1=1, y0=-1, y1=1, line={"color": style.FAINT, "width": 1}, layer="below", **cell
@@ -86,13 +90,25 @@ def _places(W: np.ndarray, reach: float) -> list[dict[str, Any]]:
     share = np.minimum(1, lengths / (_SHORT * reach))
     tips, heads = W.round(4).T.tolist(), (_HEAD * share).round(1).tolist()
     beyond = W * (1 + 0.09 * reach / np.maximum(lengths, 1e-9))
-    # Without an arrow, the number waits outside of the axes: plotly does not bring back a text that a frame empties.
-    x, y = np.where(share > 0.25, beyond, 2 * reach).round(3).tolist()
+    # A number without an arrow, or upon another, waits outside: plotly brings no text back that a frame empties.
+    shown = _free(beyond, np.where(share > 0.25, lengths, 0), _APART * reach)
+    x, y = np.where(shown, beyond, 2 * reach).round(3).tolist()
     numbers = {"x": x, "y": y}
     arrows = [
         {"x": [0, x], "y": [0, y], "marker": {"size": [0, head]}} for (x, y), head in zip(tips, heads, strict=True)
     ]
     return [*arrows, numbers]
+
+
+def _free(places: np.ndarray, lengths: np.ndarray, apart: float) -> np.ndarray:
+    """Which numbers at `places` [2, feats] are `apart` from all shown before [feats]; longer arrows come first."""
+    import numpy as np
+
+    shown = np.zeros(len(lengths), dtype=bool)
+    for j in np.argsort(-lengths, kind="stable"):
+        gaps = np.linalg.norm(places[:, shown] - places[:, [j]], axis=0)
+        shown[j] = lengths[j] > 0 and bool((gaps >= apart).all())
+    return shown
 
 
 def _arrow(feature: int, place: dict[str, Any]) -> go.Scatter:
@@ -110,14 +126,29 @@ def _arrow(feature: int, place: dict[str, Any]) -> go.Scatter:
     return trace.update(marker=head)
 
 
-def _numbers(n_feats: int, places: dict[str, Any]) -> go.Scatter:
+def _together(numbers: dict[str, Any], W: np.ndarray, reach: float) -> list[str]:
+    """The text of each feature's number; arrows whose number has no room are named at the number in its way."""
+    import numpy as np
+
+    places = np.array([numbers["x"], numbers["y"]])
+    shown = np.abs(places).max(axis=0) < 1.9 * reach
+    lengths = np.linalg.norm(W, axis=0)
+    ends = W * (1 + 0.09 * reach / np.maximum(lengths, 1e-9))
+    names = {j: [j] for j in range(len(shown))}
+    for j in np.flatnonzero(~shown & (lengths > 0.25 * _SHORT * reach)):
+        gaps = np.linalg.norm(places - ends[:, [j]], axis=0)
+        names[int(np.where(shown, gaps, np.inf).argmin())].append(int(j))
+    return [", ".join(map(str, sorted(group))) for group in names.values()]
+
+
+def _numbers(names: list[str], places: dict[str, Any]) -> go.Scatter:
     import plotly.graph_objects as go
 
     return go.Scatter(
         **places,
         mode="text",
-        text=[str(j) for j in range(n_feats)],
-        textfont={"color": [style.colour(j) for j in range(n_feats)], "size": 13, "weight": "bold"},
+        text=names,
+        textfont={"color": [style.colour(j) for j in range(len(names))], "size": 13, "weight": "bold"},
         hoverinfo="skip",
     )
 
@@ -128,7 +159,7 @@ def _controls(fig: go.Figure) -> None:
     play = {**at_once, "frame": {"duration": 150, "redraw": False}, "fromcurrent": True}
     jump = {**at_once, "frame": {"duration": 0, "redraw": False}}
     margin = fig.layout.margin
-    y = -(style.BOTTOM + 10) / (fig.layout.height - margin.t - margin.b)
+    y = -style.BOTTOM / (fig.layout.height - margin.t - margin.b)
     buttons = [
         {"label": "▶ play", "method": "animate", "args": [None, play]},
         {"label": "❚❚ pause", "method": "animate", "args": [[None], jump]},
@@ -143,6 +174,7 @@ def _controls(fig: go.Figure) -> None:
                 "xanchor": "left",
                 "y": y,
                 "yanchor": "top",
+                "direction": "right",
                 "bgcolor": style.CLEAR,
                 "bordercolor": style.INK,
                 "font": style.FONT,
@@ -155,11 +187,11 @@ def _controls(fig: go.Figure) -> None:
                 ],
                 "transition": {"duration": 0},
                 "currentvalue": {"prefix": "training step "},
-                "x": 0.28,
-                "len": 0.72,
+                "x": 0,
+                "len": 1,
                 "y": y,
                 "yanchor": "top",
-                "pad": {"t": 0},
+                "pad": {"t": 44},
                 "bgcolor": style.FAINT,
                 "bordercolor": style.INK,
                 "tickcolor": style.INK,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import _style as style
 
 if TYPE_CHECKING:
+    import numpy as np
     import plotly.graph_objects as go
 
 
@@ -25,7 +26,8 @@ def line(
     """Curves `ys` {"name": [points]} over the common `x` [points], in the units that the axis titles tell.
 
     `bands` {"name": (low, high)}, [points] each, are areas in the colour of the curve of that name; `guides`
-    {"label": y} horizontal lines. Raises ValueError if shapes don't fit, or a band has no curve.
+    {"label": y} horizontal lines. A curve that would hide another is drawn dashed, and the other one wide beneath it.
+    Raises ValueError if shapes don't fit, or a band has no curve.
     """
     import numpy as np
     import plotly.graph_objects as go
@@ -72,15 +74,30 @@ def line(
             hoverinfo="skip",
         )
         fig.add_trace(area)
+    above = _stacked(list(curves.values()), fig.layout.yaxis)
     for i, (name, y) in enumerate(curves.items()):
-        dash = style.DASHES[i // len(style.PALETTE) % len(style.DASHES)]
+        # a curve's width, and its dashes: as many curves lie over it, or under it, or repeat its colour
+        dash = style.DASHES[(i // len(style.PALETTE) + sum(i in over for over in above)) % len(style.DASHES)]
         curve = go.Scatter(
             x=x,
             y=y,
             name=name,
             legendgroup=name,
             mode="lines+markers" if markers else "lines",
-            line={"color": colours[name], "width": 2.5, "dash": dash},
+            line={"color": colours[name], "width": 2.5 + 3.5 * len(above[i]), "dash": dash},
         )
         fig.add_trace(curve)
     return fig
+
+
+def _stacked(curves: list[np.ndarray], axis: go.layout.YAxis) -> list[set[int]]:
+    """For each curve the later ones that run along it: within 1 % of the axis at more than a third of the points."""
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        heights = [np.log10(y) if axis.type == "log" else y for y in curves]
+        near = 0.01 * abs(axis.range[1] - axis.range[0])
+        return [
+            {j for j in range(i + 1, len(heights)) if np.mean(np.abs(heights[i] - heights[j]) < near) > 1 / 3}
+            for i in range(len(heights))
+        ]

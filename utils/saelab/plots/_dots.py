@@ -82,16 +82,14 @@ def scatter(
         style.axis_over(name, *(points[:, k] for points in panels.values()))
         for k, name in enumerate([x_title, y_title])
     )
-    aspect = np.ptp(y_axis["range"]) / np.ptp(x_axis["range"]) if equal_aspect else 0.7
     fig, cells = style.canvas(
         title,
         x_axis,
         y_axis,
         titles=list(panels),
-        side=440,
-        aspect=float(np.clip(aspect, 0.4, 1.6)),
-        narrowest=220,
-        right=90 if colours else 24,
+        tall=360 if len(panels) == 1 else 200,
+        columns=2,
+        right=76 if colours else 20,
     )
     for (name, points), cell in zip(panels.items(), cells, strict=True):
         marker: dict[str, Any] = {"size": 7, "opacity": 0.9, "color": style.PALETTE[0]}
@@ -106,7 +104,7 @@ def scatter(
     if equal_aspect:
         fig.update_xaxes(constrain="domain")
         for axis in fig.select_yaxes():
-            axis.update(scaleanchor=axis.anchor, constrain="domain")
+            axis.update(scaleanchor=axis.anchor, constrain="domain", constraintoward="top")
     if colours:
         fig.update_layout(coloraxis=style.colour_axis(np.concatenate(list(colours.values())), colour_title, cyclic))
     return fig

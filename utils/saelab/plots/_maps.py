@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
     import plotly.graph_objects as go
 
-_COLOUR_BAR = 90  # pixels
+_COLOUR_BAR = 76  # pixels
+_ACROSS = 250  # pixels that a narrow column leaves for the cells
 _BOUNDARY = "closed form"
+_APART = (0, 4, 3, 6, 2, 1)  # colours of phases: red never stands against green
 _WRITTEN = 8  # up to so many rows and columns, the values stand in the cells
 
 
@@ -48,16 +50,17 @@ def heat_map(
 
     x_axis = style.numbered(x, n_cols if x_labels is None else x_labels)
     y_axis = style.numbered(y, n_rows if y_labels is None else y_labels)
-    aspect = min(max(n_rows / n_cols, 0.25), 1.6)
-    written = max(n_rows, n_cols) <= _WRITTEN
+    written, square = max(n_rows, n_cols) <= _WRITTEN, n_rows == n_cols
+    columns = 2 if n_panels > 1 and n_cols <= (5 if written else 9) else 1
+    width = _ACROSS / columns / n_cols  # pixels across, where there is least room
+    tall = min(460, max(150, n_rows * (min(44, max(width, 30)) if written or square else 10)))
     fig, cells = style.canvas(
         title,
         {**x_axis, "constrain": "domain"},
-        {**y_axis, "constrain": "domain", "range": y_axis["range"][::-1]},
+        {**y_axis, "constrain": "domain", "constraintoward": "top", "range": y_axis["range"][::-1]},
         titles=[style.label(name) for name in titles],
-        side=min(700, max(360 if n_panels == 1 else 240, (44 if written else 22) * n_cols), 560 / aspect),
-        aspect=aspect,
-        narrowest=max(120, 34 * n_cols if written else 0),
+        tall=tall,
+        columns=columns,
         right=_COLOUR_BAR,
     )
     values = "%{z:.0f}" if np.all(M.round() == M) else "%{z:.2f}"
@@ -66,10 +69,11 @@ def heat_map(
             z=panel,
             coloraxis="coloraxis",
             texttemplate=values if written else None,
+            textfont={"color": "black", "size": max(9, min(13, int(width / 2.6)))},
             hovertemplate=f"{y} %{{y}}, {x} %{{x}}: %{{z:.3f}}<extra></extra>",
         )
         fig.add_trace(trace, **cell)
-    if aspect == n_rows / n_cols:  # square cells
+    if square:
         for axis in fig.select_yaxes():
             axis.update(scaleanchor=axis.anchor)
     return fig.update_layout(coloraxis=style.colour_axis(M, unit))
@@ -103,11 +107,10 @@ def phase_map(
         title,
         style.axis_over("p, probability that a feature is on", x_edges, log=True, pad=0),
         style.axis_over("relative importance", y_edges, log=True, pad=0),
-        side=520,
-        aspect=0.8,
-        right=60 + 8 * max(len(name) for name in names),
-        legend=[] if boundary is None else [_BOUNDARY],
+        tall=380,
+        legend=[*names, *([] if boundary is None else [_BOUNDARY])],
     )
+    colours = [style.colour(i) for i in _APART]
     steps = [(i + side) / len(names) for i in range(len(names)) for side in (0, 1)]
     fig.add_heatmap(
         x=x_edges,
@@ -115,11 +118,14 @@ def phase_map(
         z=phase,
         zmin=-0.5,
         zmax=len(names) - 0.5,
-        colorscale=[[step, style.colour(i // 2)] for i, step in enumerate(steps)],
-        colorbar={"tickvals": list(range(len(names))), "ticktext": list(names), "thickness": 14, "outlinewidth": 0},
+        colorscale=[[step, colours[i // 2 % len(colours)]] for i, step in enumerate(steps)],
+        showscale=False,
         text=[[names[int(k)] for k in row] for row in phase],
         hovertemplate="p %{x:.3g}, importance %{y:.3g}: %{text}<extra></extra>",
     )
+    for i, name in enumerate(names):
+        key = {"symbol": "square", "size": 12, "color": colours[i % len(colours)]}
+        fig.add_scatter(x=[None], y=[None], mode="markers", marker=key, name=name)
     if boundary is not None:
         line_y, line_x = (style.array(values, "boundary", "points") for values in boundary)
         style.same_length("boundary's p values", len(line_x), "importance values", len(line_y))

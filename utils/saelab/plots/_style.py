@@ -12,18 +12,28 @@ if TYPE_CHECKING:
     import numpy as np
     import plotly.graph_objects as go
 
-# The grey that reads equally well on white and on #111 (4.3:1 on each; no grey reaches 4.4:1 on both).
-INK = "#797979"
-FAINT = "rgba(121,121,121,0.45)"
+# No grey has 4.5:1 on white and on #111, and a picture doesn't know its page: so each is a white card with dark ink.
+CARD = "#ffffff"
+INK = "#4a4a4a"
+FAINT = "rgba(74,74,74,0.35)"
 CLEAR = "rgba(0,0,0,0)"
-# In the manner of Okabe and Ito, but each with 3.4:1 on white and on #111 (found by search; the tests say how far
-# apart any two are for colour-blind eyes).
-PALETTE = ("#2767CD", "#CD1C3A", "#019E6D", "#BF70AB", "#C67800", "#578AD7", "#806372")
+# In the manner of Okabe and Ito, but each with 4.5:1 on the card, as numbers are written in these colours (found by
+# search; the tests say how far apart any two are for colour-blind eyes).
+PALETTE = ("#245CD6", "#9E042B", "#088466", "#9D4894", "#9E6400", "#3575CB", "#664861")
 DASHES = ("solid", "dash", "dot", "dashdot")
-DIVERGING, SEQUENTIAL, CYCLIC = "RdBu_r", "Viridis", "Phase"
+# From both ends of these, black has 4.5:1: values are written into the cells.
+DIVERGING = ("#5b8fd0", "#a9c8ea", "#f7f7f7", "#f3b79a", "#d9694a")
+SEQUENTIAL = ("#f7f7f7", "#cfe0b8", "#8fc0a0", "#5fa3a8", "#5b8fd0")
+CYCLIC = "Phase"
 
-WIDEST, LEFT, BOTTOM, COLUMN_GAP, ROW_GAP, MOST_COLUMNS = 780, 72, 60, 26, 44, 5  # pixels, but for the last
+# Pixels. A figure is as wide as its column, 390 (a telephone) or more than 1,000; text is laid out for the narrowest.
+NARROW, LEFT, BOTTOM, LINE = 390, 60, 56, 18
 FONT = {"family": "Helvetica, Arial, sans-serif", "size": 13, "color": INK}
+
+
+def lines(text: str, width: int) -> str:
+    """Text in lines of at most `width` letters, for plotly, which breaks none by itself."""
+    return "<br>".join(textwrap.wrap(text, width, break_long_words=False)) or text
 
 
 def array(values: Any, name: str, *shapes: str) -> np.ndarray:
@@ -89,7 +99,7 @@ def colour_axis(values: np.ndarray, title: str, cyclic: bool | float = False) ->
 
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    scale = SEQUENTIAL
+    scale: str | tuple[str, ...] = SEQUENTIAL
     if cyclic:
         period = 2 * math.pi if cyclic is True else float(cyclic)
         if high - low > period:
@@ -101,9 +111,9 @@ def colour_axis(values: np.ndarray, title: str, cyclic: bool | float = False) ->
         low = -high
     elif low == high:
         low, high = 0.0, high or 1.0
-    name = {"text": "<br>".join([*textwrap.wrap(title, 12), "&nbsp;"]), "side": "top", "font": FONT}
-    bar = {"title": name, "thickness": 14, "outlinewidth": 0}
-    return {"colorscale": scale, "cmin": low, "cmax": high, "colorbar": bar}
+    name = {"text": f"{lines(title, 10)}<br>&nbsp;", "side": "top", "font": FONT}
+    bar = {"title": name, "thickness": 12, "outlinewidth": 0, "xpad": 4, "nticks": 5}
+    return {"colorscale": scale if isinstance(scale, str) else list(scale), "cmin": low, "cmax": high, "colorbar": bar}
 
 
 def axis_over(
@@ -134,6 +144,8 @@ def axis_over(
 def numbered(title: str, labels: Iterable[Any] | int) -> dict[str, Any]:
     """An axis over positions 0, 1, 2 …, told by its labels (or how many there are) at each position."""
     names = [label(name) for name in (range(labels) if isinstance(labels, int) else labels)]
+    if len(names) <= 4:  # more of them are written upwards, each in a line of its own
+        names = [lines(name, 14) for name in names]
     axis: dict[str, Any] = {"title": title, "range": [-0.5, len(names) - 0.5], "showgrid": False}
     if not isinstance(labels, int) or labels <= 16:
         axis |= {"tickvals": list(range(len(names))), "ticktext": names}
@@ -146,72 +158,75 @@ def canvas(
     y: dict[str, Any],
     *,
     titles: Sequence[str] = ("",),
-    side: float = WIDEST,
-    aspect: float = 0.45,
-    narrowest: float = 120,
-    right: float = 24,
+    tall: float = 300,
+    columns: int = 1,
+    right: float = 20,
     below: float = 0,
     legend: Sequence[str] = (),
 ) -> tuple[go.Figure, list[dict[str, int]]]:
-    """An empty figure in the course's theme, and the row and column of each of its panels.
+    """An empty figure in the course's theme, as wide as its column, and the row and column of each of its panels.
 
-    There is one panel for each of `titles`; they wrap. `x` and `y` are the settings of all axes (title, range …);
-    only the outer panels write titles and numbers. A panel is up to `side` px wide, `aspect` times as high;
-    `right` and `below` keep px free for labels and sliders; `legend` lists its entries, so that they get room.
+    There is one panel for each of `titles`, `tall` px high, in rows of at most `columns`, and all must be legible in a
+    column of 390 px. `x` and `y` are the settings of all axes (title, range …); only the outer panels write titles
+    and numbers. `right` and `below` keep px free for labels and sliders; `legend` lists its entries, so that they get
+    room below.
     """
     from plotly.subplots import make_subplots
 
     _quiet_buttons()
-    room = WIDEST - LEFT - right
-    rows = math.ceil(len(titles) / max(1, min(MOST_COLUMNS, int((room + COLUMN_GAP) / (narrowest + COLUMN_GAP)))))
-    columns = math.ceil(len(titles) / rows)
-    side = min(side, (room - COLUMN_GAP * (columns - 1)) / columns)
-    across = columns * side + COLUMN_GAP * (columns - 1)
-    down = rows * side * aspect + ROW_GAP * (rows - 1)
+    columns = min(columns, len(titles))
+    rows = math.ceil(len(titles) / columns)
+    names = [lines(name, 42 // columns) for name in titles]
+    gap = 24 + LINE * max(name.count("<br>") + 1 for name in names) * any(titles)
+    down = rows * tall + gap * (rows - 1)
     fig = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=list(titles),
-        horizontal_spacing=COLUMN_GAP / across,
-        vertical_spacing=ROW_GAP / down,
+        rows=rows, cols=columns, subplot_titles=names, horizontal_spacing=0.06, vertical_spacing=gap / down
     )
     fig.update_annotations(font=FONT)
     cells = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
+    x_title, y_title = lines(x["title"], 40 if columns == 1 else 20), lines(y["title"], max(12, int(down / 8)))
     for i, cell in enumerate(cells):
         bottom, left = i + columns >= len(cells), cell["col"] == 1
-        fig.update_xaxes({**x, "title": x["title"] if bottom else None, "showticklabels": bottom}, **cell)
-        fig.update_yaxes({**y, "title": y["title"] if left else None, "showticklabels": left}, **cell)
+        fig.update_xaxes({**x, "title": x_title if bottom else None, "showticklabels": bottom}, **cell)
+        fig.update_yaxes({**y, "title": y_title if left else None, "showticklabels": left}, **cell)
     for spare in range(len(cells), rows * columns):
         cell = {"row": rows, "col": spare % columns + 1}
         fig.update_xaxes(visible=False, **cell)
         fig.update_yaxes(visible=False, **cell)
 
-    width = max(420, LEFT + across + right)
-    lines = textwrap.wrap(title, int(width / 8.2)) or [""]
-    longest = max((len(name) for name in legend), default=0)
-    legend_rows = math.ceil(len(legend) / max(1, int(across / (7 * longest + 60))))
-    top = 30 + 21 * len(lines) + 22 * legend_rows + 24 * any(titles)
-    height = top + down + BOTTOM + below
+    heading = lines(title, 44)
+    across = max(1, int((NARROW - 24) / (50 + 6.6 * max((len(name) for name in legend), default=0))))
+    entries = 8 + 28 * math.ceil(len(legend) / across) if legend else 0
+    top = 22 + 20 * (heading.count("<br>") + 1) + LINE * any(titles) * (names[0].count("<br>") + 1)
+    bottom_room = BOTTOM + LINE * x_title.count("<br>") + below + entries
+    height = top + down + bottom_room
     fig.update_layout(
         template=_theme(),
-        title={"text": "<br>".join(lines), "x": 16 / width, "y": 1 - 14 / height},
-        width=round(width),
+        autosize=True,
+        title={
+            "text": heading,
+            "x": 0,
+            "xref": "container",
+            "pad": {"l": 14},
+            "y": 1 - (12 + 10 * heading.count("<br>")) / height,
+        },
         height=round(height),
-        margin={"l": LEFT, "r": width - LEFT - across, "t": top, "b": BOTTOM + below},
+        margin={"l": LEFT + LINE * y_title.count("<br>"), "r": right, "t": top, "b": bottom_room},
         showlegend=bool(legend),
+        legend={"y": (below + 4) / height},
     )
     return fig, cells
 
 
 @functools.cache
 def _quiet_buttons() -> None:
-    """Plotly's buttons: no logo, and none that uploads the picture with its data."""
+    """Plotly's settings: as wide as the page; no logo, and no button that uploads the picture with its data."""
     import plotly.io as pio
 
     for name in filter(None, pio.renderers.default.split("+")):
         config = getattr(pio.renderers[name], "config", None)
         if isinstance(config, dict):
-            config |= {"displaylogo": False, "showSendToCloud": False}
+            config |= {"responsive": True, "displaylogo": False, "showSendToCloud": False}
 
 
 def _theme() -> go.layout.Template:
@@ -233,13 +248,20 @@ def _theme() -> go.layout.Template:
     return go.layout.Template(
         layout={
             "font": FONT,
-            "title": {"font": {**FONT, "size": 16}, "xanchor": "left", "yanchor": "top", "yref": "container"},
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
+            "title": {"font": {**FONT, "size": 15}, "xanchor": "left", "yanchor": "top", "yref": "container"},
+            "paper_bgcolor": CARD,
+            "plot_bgcolor": CARD,
             "colorway": PALETTE,
             "xaxis": {**axis, "autotickangles": [0, -45, -90]},
             "yaxis": axis,
-            "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "bgcolor": CLEAR},
+            "legend": {
+                "orientation": "h",
+                "xref": "container",
+                "x": 0.02,
+                "yref": "container",
+                "yanchor": "bottom",
+                "bgcolor": CLEAR,
+            },
             "modebar": {
                 "bgcolor": CLEAR,
                 "color": FAINT,
@@ -253,30 +275,40 @@ def _theme() -> go.layout.Template:
 
 def guide_room(guides: dict[str, float]) -> float:
     """Pixels to keep free on the right for the labels of guide lines."""
-    return 24 + 7.5 * max((len(name) for name in guides), default=0)
+    longest = max((len(part) for name in guides for part in _guide_label(name).split("<br>")), default=0)
+    return 20 + 7 * longest
+
+
+def _guide_label(name: str) -> str:
+    return lines(name, 10)
 
 
 def draw_guides(fig: go.Figure, guides: dict[str, float]) -> None:
     """Horizontal dashed lines, each labelled at its right end; labels that would touch are pushed apart."""
     axis = fig.layout.yaxis
     pixels = fig.layout.height - fig.layout.margin.t - fig.layout.margin.b
-    lowest = -math.inf
+    free = -math.inf  # above the labels so far
     for name, value in guides.items():
         if axis.type == "log" and value <= 0:
             raise ValueError(f"guides must be positive on a logarithmic axis, got {value:g} for {name!r}.")
         place = math.log10(value) if axis.type == "log" else value
         height = (place - axis.range[0]) / (axis.range[1] - axis.range[0]) * pixels
-        lowest = max(height, lowest + 14)
+        text = _guide_label(name)
+        half = LINE * (text.count("<br>") + 1) / 2
+        middle = max(height, free + half)
+        free = middle + half
         dashes = {"color": INK, "width": 1.5, "dash": "dash"}
         fig.add_shape(type="line", x0=0, x1=1, xref="x domain", y0=value, y1=value, line=dashes)
         fig.add_annotation(
-            text=name,
+            text=text,
+            align="left",
             x=1,
             xref="x domain",
             xanchor="left",
             y=place,
             yref="y",
             yanchor="middle",
-            yshift=lowest - height,
+            xshift=3,
+            yshift=middle - height,
             showarrow=False,
         )

@@ -6,8 +6,9 @@
 
 On machines with GPUs every process takes one of them; several machines need torchrun's --nnodes and --rdzv-endpoint,
 and a folder that all of them see. Each process harvests its share of the text once, into OUT/work; the batches are
-those of a single process, dealt out. Stopped at any moment, the same command goes on where it was. OUT is then a folder
-that `saelab.sae.load` and SAELens read.
+those of a single process, dealt out. Stopped at any moment, the same command goes on where it was, with as many
+processes as you like; another command refuses to go on with what it finds there. OUT is then a folder that
+`saelab.sae.load` and SAELens read.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, distributed
 from tqdm import tqdm
 
+from saelab import __version__
 from saelab import sae as S
 from saelab.files import write_atomically
 from saelab.labs import NAMES, lab
@@ -61,22 +63,49 @@ class Shares:
         return torch.from_numpy(found)
 
 
+def claim(here: "Lab", args: argparse.Namespace, work: Path) -> None:
+    """Write down in `work` whose it is. Raises ValueError where it is another command's, saying what differs."""
+    mine = {name: value for name, value in vars(args).items() if name != "out"}
+    mine |= {"weights": here.origin, "saelab": __version__}
+    note = work / "run.json"
+    if note.exists():
+        theirs = json.loads(note.read_text(encoding="utf-8"))
+        differs = [f"{key} {theirs.get(key)} there, {mine[key]} here" for key in mine if mine[key] != theirs.get(key)]
+    else:
+        differs = ["whose settings aren't known"] if work.exists() and any(work.iterdir()) else []
+    if differs:
+        raise ValueError(
+            f"{work} holds the beginning of another run ({'; '.join(differs)}). Give that command again to finish it, "
+            f"name another folder, or delete {work} to begin anew."
+        )
+    parallel.wait()  # all look before one writes
+    if parallel.is_first():
+        work.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, json.dumps(mine, indent=1))
+
+
 def harvest(here: "Lab", args: argparse.Namespace, rank: int, work: Path) -> Shares:
-    """Let every process write the activations of its sequences, <bos> left out, as float16; then open all of them."""
+    """Let every process write the activations of its sequences, <bos> left out; then open all of them.
+
+    They are stored as float16, or as float32 where that overflows.
+    """
     many = parallel.processes()
     files = [work / f"{args.sequences}x{args.length}-{i + 1}-of-{many}.npy" for i in range(many)]
     if not files[rank].exists():
-        work.mkdir(parents=True, exist_ok=True)
         tokens = here.tokens(args.sequences, args.length, args.seed).chunk(many)[rank]
         parts = tqdm(tokens.split(32), desc="activations", disable=not parallel.is_first(), leave=False)
-        x = torch.cat([here.activations(args.site, part)[:, 1:].flatten(0, 1).half().cpu() for part in parts])
+        x = torch.cat([_stored(here.activations(args.site, part)[:, 1:].flatten(0, 1)) for part in parts])
         unfinished = files[rank].with_suffix(".part")
         with open(unfinished, "wb") as file:
             np.save(file, x.numpy())
         os.replace(unfinished, files[rank])
-    if many > 1:
-        distributed.barrier()
+    parallel.wait()
     return Shares(files)
+
+
+def _stored(x: Tensor) -> Tensor:
+    half = x.half()
+    return (half if half.isfinite().all() else x.float()).cpu()
 
 
 def train(args: argparse.Namespace, rank: int, device: str) -> None:
@@ -84,6 +113,7 @@ def train(args: argparse.Namespace, rank: int, device: str) -> None:
     make, penalty = ARCHITECTURES[args.architecture]
     work, many = args.out / "work", parallel.processes()
     here = lab(args.lab, device=device)
+    claim(here, args, work)
     x = harvest(here, args, rank, work)
     order = np.random.default_rng(args.seed).permutation(len(x))
     share = args.batch // many
@@ -97,15 +127,33 @@ def train(args: argparse.Namespace, rank: int, device: str) -> None:
     sae = make(x.d_in, args.d_sae, seed=args.seed, metadata=metadata, **{penalty: sparsity}).to(device)
     history = S.train(sae, batches, args.steps, lr=args.lr, dead_after=400, checkpoint=work / "checkpoint.safetensors")
     if parallel.is_first():
-        S.save(sae.cpu(), args.out)
         write_atomically(args.out / "history.json", json.dumps({"steps": history.steps, "curves": history.curves}))
+        S.save(sae.cpu(), args.out)
         last = {name: values[-1] for name, values in history.curves.items()}
         told = ", ".join(f"{name} {last[name]:.3f}" for name in ("fvu", "l0", "dead"))
         print(f"{args.out}: {make.__name__}, {args.steps} steps at {args.site}; on its last batch: {told}.")
-    if many > 1:
-        distributed.barrier()  # nobody deletes what another still reads
+    parallel.wait()  # nobody deletes what another still reads
     if parallel.is_first():
         shutil.rmtree(work)
+
+
+def whole(text: str) -> int:
+    """A whole number, 1 or more, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def positive(text: str) -> float:
+    """A number above 0, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+whole.__name__, positive.__name__ = "whole number above 0", "number above 0"  # argparse tells them
 
 
 def arguments() -> argparse.Namespace:
@@ -116,15 +164,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lab", default="pocket", choices=NAMES)
     parser.add_argument("--site", default="blocks.1.hook_resid_post", help="hook point")
     parser.add_argument("--architecture", default="batchtopk", choices=ARCHITECTURES)
-    parser.add_argument("--sparsity", type=float, default=8, help="k, or the penalty l1 or l0, by architecture")
-    parser.add_argument("--d-sae", type=int, default=1024)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=1024, help="activations a step, of all processes together")
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--sequences", type=int, default=2000)
-    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--sparsity", type=float, default=8.0, help="k, or the penalty l1 or l0, by architecture")
+    parser.add_argument("--d-sae", type=whole, default=1024)
+    parser.add_argument("--steps", type=whole, default=2000)
+    parser.add_argument("--batch", type=whole, default=1024, help="activations a step, of all processes together")
+    parser.add_argument("--lr", type=positive, default=1e-3)
+    parser.add_argument("--sequences", type=whole, default=2000)
+    parser.add_argument("--length", type=whole, default=128)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    make, penalty = ARCHITECTURES[args.architecture]
+    if penalty == "k" and not args.sparsity.is_integer():
+        parser.error(f"--sparsity is k for {args.architecture}: a whole number, not {args.sparsity:g}.")
+    if args.length < 2:
+        parser.error("--length must be at least 2: the first token, <bos>, is left out.")
+    try:
+        make(1, args.d_sae, **{penalty: int(args.sparsity) if penalty == "k" else args.sparsity})
+    except ValueError as error:
+        parser.error(f"With --architecture {args.architecture}: {error}")
     many = int(os.environ.get("WORLD_SIZE", 1))
     for name in ("batch", "sequences"):
         if getattr(args, name) % many:
@@ -144,7 +201,10 @@ def main() -> None:
         distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         train(args, rank, device)
-    except ValueError as error:
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        sys.exit(f"{told}. Once that is mended, the same command goes on." if error.errno else told)
+    except (ValueError, MemoryError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("\nStopped; the same command goes on from the last checkpoint.")

@@ -5,7 +5,10 @@ x̂ the reconstruction; W_enc [d_in, d_sae], b_enc [d_sae], W_dec [d_sae, d_in],
 ‖·‖² is summed over d_in and averaged over the batch. Rows of W_dec have norm 1 (training.py keeps them so).
 """
 
+import math
 from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,16 +47,18 @@ class SAE(nn.Module):
     scaled_with_x: tuple[str, ...] = ("b_enc", "b_dec")  # what must grow with the activations, besides f itself
     biases: tuple[str, ...] = ("b_enc",)
     of_latents: tuple[str, ...] = ("W_enc", "W_dec", "b_enc")  # parameters of which each latent has a part of its own
+    pairs: bool = False  # is a batch a pair of inputs and outputs?
 
     def __init__(
         self, d_in: int, d_sae: int, *, d_out: int | None = None, seed: int = 0, metadata: dict | None = None, **more
     ):
         super().__init__()
-        if d_in < 1 or d_sae < 1:
-            raise ValueError(f"d_in and d_sae must be at least 1, not {d_in} and {d_sae}.")
+        check_whole(d_in=d_in, d_sae=d_sae, d_out=d_in if d_out is None else d_out)
+        d_in, d_sae = int(d_in), int(d_sae)
         self.d_in, self.d_sae = d_in, d_sae
         self.config: dict[str, Any] = {"d_in": d_in, "d_sae": d_sae, **more}
         self.metadata: dict[str, Any] = dict(metadata or {})
+        self.starts: dict[Path, Tensor] = {}  # by checkpoint: numbers of the weights that its run began with
         generator = torch.Generator().manual_seed(seed)
         W_dec = F.normalize(torch.randn(d_sae, d_out or d_in, generator=generator), dim=1)
         W_enc = W_dec if d_out is None else F.normalize(torch.randn(d_sae, d_in, generator=generator), dim=1)
@@ -61,6 +66,16 @@ class SAE(nn.Module):
         self.W_dec = nn.Parameter(W_dec)
         self.b_enc = nn.Parameter(torch.zeros(d_sae))
         self.b_dec = nn.Parameter(torch.zeros(d_out or d_in))
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """The shape of one row of x."""
+        return (self.d_in,)
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """The shape of one row of what is reconstructed."""
+        return self.in_shape
 
     def hidden(self, x: Tensor) -> Tensor:
         """Pre-activations h [..., d_sae] of x [..., d_in]."""
@@ -117,6 +132,20 @@ def above(h: Tensor, threshold: Tensor) -> Tensor:
     return torch.gt(h, threshold, out=torch.empty_like(h))
 
 
+def check_whole(**sizes: Any) -> None:
+    """Raise ValueError unless each of these is a whole number, 1 or more."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name} must be a whole number, 1 or more, not {size!r}.")
+
+
+def check_amount(*, zero: bool = True, **amounts: Any) -> None:
+    """Raise ValueError unless each of these is a finite number, 0 or more (without `zero`: more than 0)."""
+    for name, amount in amounts.items():
+        if not (math.isfinite(amount) and (amount > 0 or (zero and amount == 0))):
+            raise ValueError(f"{name} must be a number, {'0 or more' if zero else 'more than 0'}, not {amount!r}.")
+
+
 def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
     """‖x - x̂‖²: summed over everything but the batch, averaged over the batch."""
     return (x - x_hat).square().flatten(1).sum(1).mean()
@@ -133,6 +162,7 @@ class StandardSAE(SAE):
 
     def __init__(self, d_in: int, d_sae: int, l1: float = 1.0, **more):
         super().__init__(d_in, d_sae, l1=l1, **more)
+        check_amount(l1=l1)
         self.l1 = l1
 
     def activate(self, h: Tensor) -> Tensor:
@@ -162,6 +192,7 @@ class GatedSAE(SAE):
 
     def __init__(self, d_in: int, d_sae: int, l1: float = 1.0, **more):
         super().__init__(d_in, d_sae, l1=l1, **more)
+        check_amount(l1=l1)
         self.l1 = l1
         del self.b_enc
         self.b_gate = nn.Parameter(torch.zeros(d_sae))
@@ -212,8 +243,10 @@ class JumpReLUSAE(SAE):
 
     def __init__(self, d_in: int, d_sae: int, l0: float = 1.0, bandwidth: float = 0.5, threshold: float = 1.0, **more):
         super().__init__(d_in, d_sae, l0=l0, bandwidth=bandwidth, **more)
+        check_amount(l0=l0, threshold=threshold)
+        check_amount(bandwidth=bandwidth, zero=False)
         self.l0, self.bandwidth = l0, bandwidth
-        self.threshold = nn.Parameter(torch.full((d_sae,), threshold))
+        self.threshold = nn.Parameter(torch.full((d_sae,), float(threshold)))
 
     def activate(self, h: Tensor) -> Tensor:
         return Jump.apply(h, self.threshold, self.bandwidth)[0]

@@ -21,6 +21,12 @@ def is_first() -> bool:
     return processes() == 1 or distributed.get_rank() == 0
 
 
+def wait() -> None:
+    """Until all processes have come here."""
+    if processes() > 1:
+        distributed.barrier()
+
+
 def gathered(x: Tensor) -> Tensor:
     """The rows of all processes, one process after the other, [processes · n, …]; every process has n of them."""
     if processes() == 1:

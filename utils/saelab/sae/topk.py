@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import parallel
-from .architectures import SAE, Loss, above, squared_error
+from .architectures import SAE, Loss, above, check_amount, check_whole, squared_error
 
 
 class TopKSAE(SAE):
@@ -23,10 +23,12 @@ class TopKSAE(SAE):
     """
 
     def __init__(self, d_in: int, d_sae: int, k: int, aux: float = 1 / 32, **more):
-        super().__init__(d_in, d_sae, k=k, aux=aux, **more)
-        if not 1 <= k <= d_sae:
+        check_whole(k=k)
+        check_amount(aux=aux)
+        super().__init__(d_in, d_sae, k=int(k), aux=aux, **more)
+        if k > d_sae:
             raise ValueError(f"k must be between 1 and d_sae = {d_sae}, not {k}.")
-        self.k, self.aux = k, aux
+        self.k, self.aux = int(k), aux
 
     def activate(self, h: Tensor) -> Tensor:
         return keep_top(h, self.k)
@@ -83,7 +85,8 @@ def batch_threshold(h: Tensor, k: int, processes: int = 1) -> Tensor:
 
     With several processes: of the batch that they have together; each sends only those of its own that may count.
     """
-    keep, values = k * h[..., 0].numel() * processes, h.flatten().float()
+    keep, values = k * h[..., 0].numel() * processes, h.flatten()
+    values = values if values.dtype == torch.float64 else values.float()
     if keep >= h.numel() * processes:
         return torch.zeros((), device=h.device)
     if processes > 1:
@@ -112,10 +115,13 @@ class MatryoshkaSAE(BatchTopKSAE):
     """
 
     def __init__(self, d_in: int, d_sae: int, k: int, prefixes: Sequence[int] | None = None, **more):
-        prefixes = list(prefixes) if prefixes else [max(1, d_sae // n) for n in (16, 8, 4, 2, 1)]
+        prefixes = list(prefixes) if prefixes else sorted({max(1, d_sae // n) for n in (16, 8, 4, 2, 1)})
+        for m in prefixes:
+            check_whole(**{"each of prefixes": m})
+        prefixes = [int(m) for m in prefixes]
         super().__init__(d_in, d_sae, k, prefixes=prefixes, **more)
-        if prefixes != sorted(prefixes) or prefixes[0] < 1 or prefixes[-1] != d_sae:
-            raise ValueError(f"prefixes must grow from 1 or more to d_sae = {d_sae}, not {prefixes}.")
+        if prefixes != sorted(set(prefixes)) or prefixes[-1] != d_sae:
+            raise ValueError(f"prefixes must grow from 1 or more to d_sae = {d_sae}, each only once, not {prefixes}.")
         self.prefixes = prefixes
 
     def loss(self, x: Tensor, y: Tensor | None = None, *, dead: Tensor | None = None, warm: float = 1.0) -> Loss:

@@ -1,24 +1,25 @@
 """One training loop for every dictionary, the threshold afterwards, and checkpoints to go on from."""
 
-import json
-import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from . import parallel
-from .architectures import SAE, JumpReLUSAE, Loss, squared_error
+from .architectures import SAE, JumpReLUSAE, Loss, check_amount, check_whole, squared_error
+from .batches import FAR, inputs, scale_of, shortened, taken
+from .checkpoints import DIVERGED, check_finite, open_checkpoint, put_back, sample, save_checkpoint
 from .resampling import resample
 from .topk import BatchTopKSAE, batch_threshold
 
-Batch = Tensor | tuple[Tensor, Tensor]
+Array = Tensor | np.ndarray
+Batch = Array | tuple[Array, Array]
 
 
 @dataclass
@@ -26,7 +27,8 @@ class History:
     """What was recorded every `log_every` steps: each curve has one number for each of `steps`.
 
     The curves are the loss's terms in training units (see `train`), `l0` (latents on per sample), `fvu` (fraction
-    of variance unexplained, on the training batch) and `dead` (share of latents silent for `dead_after` steps).
+    of variance unexplained, on the training batch but for rows more than 20 times as long as the median row, if they
+    are few) and `dead` (share of latents silent for `dead_after` steps).
     """
 
     steps: list[int] = field(default_factory=list)
@@ -41,6 +43,7 @@ class History:
         return self.curves[name]
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()
 def train(
     sae: SAE,
@@ -61,14 +64,18 @@ def train(
 ) -> History:
     """Train a dictionary in place with Adam and return its curves; afterwards it is in eval mode.
 
-    `batches(step)` gives x [batch, d_in] (a crosscoder's: [batch, sites, d_in]; a transcoder's: a pair x, y). Data
-    order is a function of the step, so a run that was killed goes on from its `checkpoint` (a file name; delete it
-    when done) with the same numbers, and two runs agree exactly.
+    `batches(step)` gives x [batch, d_in] (a crosscoder's: [batch, sites, d_in]; a transcoder's: a pair x, y), as
+    tensors or numpy arrays of any dtype; they are trained on in the dictionary's, float32 or float64. Data order is a
+    function of the step, so a run that was killed goes on from its `checkpoint` (a file name; delete it when done)
+    with the same numbers, and two runs agree exactly. Another run's checkpoint is refused: one of other settings, other
+    activations or another start. What is frozen (`sae.W_dec.requires_grad_(False)`) stays as it is.
 
     The learning rate rises over `warmup` steps (a twentieth of all), and falls to 0 over the last fifth; an L1 or
     L0 penalty rises over twice that. Unless `normalise` is off, activations are multiplied by one number so that
     their variance is 1 on average over dimensions (the number comes from the first batch), which lets one lr and
-    one penalty serve every site; at the end it is folded back, so the dictionary fits the activations as they came.
+    one penalty serve every site; at the end it is folded back, so the dictionary fits the activations as they came,
+    also where a run is interrupted. Outliers, a few rows of a batch that are more than 20 times as long as the median
+    row, have no say in this number; in training they are shortened to the longest of the others, and a warning says so.
     A dictionary whose b_dec is 0 is fresh and starts at the first batch's mean; any other is trained on from where
     it is. `bf16` runs the large matrix products in bfloat16. `watch` is called with the curves whenever something was
     recorded, and where a run goes on (`saelab.plots.live` draws them).
@@ -78,64 +85,114 @@ def train(
 
     Under `torchrun`, with a process group, every process calls this with its own rows of each batch, equally many; all
     end with the same dictionary, and with that of a single process up to rounding (see `parallel`).
+
+    Raises ValueError, in a sentence, for what can't be trained or trained on. NaN or infinity in a batch or in the loss
+    stops at its step, with the last good checkpoint kept.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}.")
+    check_whole(steps=steps, dead_after=dead_after, log_every=log_every, checkpoint_every=checkpoint_every)
+    check_whole(resample_every=1 if resample_every is None else resample_every)
+    check_amount(lr=lr, zero=False)
+    _check_trainable(sae, resample_every)
     warmup = max(1, steps // 20) if warmup is None else warmup
     optimiser = torch.optim.Adam(sae.parameters(), lr=lr, fused=True)
     silent = torch.zeros(sae.d_sae, dtype=torch.int32, device=sae.W_dec.device)  # steps since each latent was on
-    history, scale = History(), (1.0, 1.0)
+    x, y = (parallel.gathered(part) for part in taken(batches(0), sae, "the batch of step 0"))
     run = {"architecture": type(sae).__name__, **sae.config, "steps": steps, "lr": lr, "warmup": warmup, "bf16": bf16}
     run |= {"normalise": normalise, "dead_after": dead_after, "resample_every": resample_every, "log_every": log_every}
-    path = Path(checkpoint) if checkpoint else None
-    start = 0
+    run |= {"batch": list(x.shape), "dtype": str(sae.W_dec.dtype)}
+    run |= {"frozen": [name for name, parameter in sae.named_parameters() if not parameter.requires_grad]}
+    begun, data = sample(*sae.parameters()), sample(x, y)
+    path = Path(checkpoint).absolute() if checkpoint else None
+    start, scale, history = 0, (1.0, 1.0), History()
     if path and path.exists():
-        start, scale, history = _resume(path, run, sae, optimiser, silent)
+        state, tensors = open_checkpoint(path, run, [begun, sae.starts.get(path)], data)
+        put_back(tensors, sae, optimiser, silent)
+        start, scale, history = state["step"], tuple(state["scale"]), History(**state["history"])
+        begun = tensors["start"]
         if watch and parallel.is_first():
             watch(history)
     else:
-        x, y = (parallel.gathered(part) for part in _pair(batches(0)))
-        if normalise:
-            scale = (_scale(x), _scale(y))
-        if sae.b_dec.any():
-            sae.rescale(*scale)
-        else:
-            sae.start_at(x * scale[0], y * scale[1])
+        scale = _begin(sae, x, y, normalise)
+    if path:
+        sae.starts[path] = begun
+    warned = False
 
     sae.train()
     loss_of = parallel.averaging(sae)
     quiet, out = not (progress and parallel.is_first()), sys.stdout if "ipykernel" in sys.modules else sys.stderr
     bar = {"initial": start, "total": steps, "disable": quiet, "leave": False, "file": out}  # Jupyter's stderr is red
-    for step in tqdm(range(start, steps), **bar):
-        x, y = _pair(batches(step))
-        x, y = (x * scale[0],) * 2 if y is x else (x * scale[0], y * scale[1])
-        for group in optimiser.param_groups:
-            group["lr"] = lr * min((step + 1) / max(1, warmup), (steps - step) / max(1, steps / 5), 1.0)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            loss = loss_of(x, y, dead=silent >= dead_after, warm=min(1.0, (step + 1) / max(1, 2 * warmup)))
-        optimiser.zero_grad()
-        loss.total.backward()
-        _update(sae, optimiser)
-        with torch.no_grad():
-            silent += 1
-            silent[parallel.gathered((loss.f > 0).any(0, keepdim=True).byte()).bool().any(0)] = 0
-            if step % log_every == 0 or step == steps - 1:
-                dead = float((silent >= dead_after).float().mean())
-                history.record(step, **_numbers(loss, y), dead=dead)
-                if watch and parallel.is_first():
-                    watch(history)
-            if resample_every and (step + 1) % resample_every == 0 and step < 0.95 * steps:
-                rows, error = parallel.gathered(x), parallel.gathered(y - loss.x_hat)
-                silent[resample(sae, optimiser, silent >= dead_after, rows, error, seed=step)] = 0
-        if path and parallel.is_first() and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
-            _save_checkpoint(path, step + 1, scale, run, sae, optimiser, silent, history)
-
-    sae.rescale(1 / scale[0], 1 / scale[1])
-    sae.eval()
+    try:
+        for step in tqdm(range(start, steps), **bar):
+            x, y, keep = shortened(*taken(batches(step), sae, f"the batch of step {step}"))
+            if keep is not None and not warned:
+                warnings.warn(_outliers(keep, step), stacklevel=4)
+                warned = True
+            x, y = (x * scale[0],) * 2 if y is x else (x * scale[0], y * scale[1])
+            for group in optimiser.param_groups:
+                group["lr"] = lr * min((step + 1) / max(1, warmup), (steps - step) / max(1, steps / 5), 1.0)
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+                loss = loss_of(x, y, dead=silent >= dead_after, warm=min(1.0, (step + 1) / max(1, 2 * warmup)))
+            optimiser.zero_grad()
+            total = loss.total
+            if not total.isfinite():
+                raise ValueError(f"The loss is {total.item()} at step {step}, though its batch is finite. {DIVERGED}")
+            total.backward()
+            _update(sae, optimiser)
+            with torch.no_grad():
+                silent += 1
+                silent[parallel.gathered((loss.f > 0).any(0, keepdim=True).byte()).bool().any(0)] = 0
+                if step % log_every == 0 or step == steps - 1:
+                    dead = float((silent >= dead_after).float().mean())
+                    history.record(step, **_numbers(loss, y, keep), dead=dead)
+                    if watch and parallel.is_first():
+                        watch(history)
+                if resample_every and (step + 1) % resample_every == 0 and step < 0.95 * steps:
+                    rows, error = parallel.gathered(x), parallel.gathered(y - loss.x_hat)
+                    silent[resample(sae, optimiser, silent >= dead_after, rows, error, seed=step)] = 0
+            if path and parallel.is_first() and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
+                state = {"step": step + 1, "scale": scale, "run": run, "history": asdict(history)}
+                save_checkpoint(path, state, sae, optimiser, {"silent": silent, "start": begun, "data": data})
+        check_finite(sae, "after the last step")
+    finally:
+        sae.rescale(1 / scale[0], 1 / scale[1])
+        sae.eval()
     if isinstance(sae, BatchTopKSAE):
-        last = [_pair(batches(step))[0] for step in range(max(0, steps - 8), steps)]
+        ends = range(max(0, steps - 8), steps)
+        last = [taken(batches(step), sae, f"the batch of step {step}")[0] for step in ends]
         calibrate(sae, parallel.gathered(torch.cat(last)))
     return history
+
+
+def _check_trainable(sae: SAE, resample_every: int | None) -> None:
+    """Raise ValueError where a dictionary can't be trained as it is, saying how it could be."""
+    kind, parameters = type(sae).__name__, dict(sae.named_parameters())
+    if any(parameter.is_inference() for parameter in parameters.values()):
+        raise ValueError(f"This {kind} was made under torch.inference_mode(), so it can't learn: make it outside.")
+    if sae.W_dec.dtype not in (torch.float32, torch.float64):
+        told = str(sae.W_dec.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"A {kind} in {told} can't be trained: call sae.float() first; bf16=True makes the products bfloat16."
+        )
+    frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
+    if len(frozen) == len(parameters):
+        raise ValueError(f"Every parameter of this {kind} is frozen, so there is nothing to train.")
+    if resample_every and (fixed := [name for name in frozen if name in sae.of_latents]):
+        raise ValueError(f"resample_every lets latents start again, but {', '.join(fixed)} is frozen: leave it out.")
+
+
+@torch.no_grad()
+def _begin(sae: SAE, x: Tensor, y: Tensor, normalise: bool) -> tuple[float, float]:
+    """Bring a dictionary to training units by the first batch, and a fresh one to its mean; returns the two scales."""
+    check_finite(sae, "before the first step")
+    *_, keep = shortened(x, y)
+    x, y = (x, y) if keep is None else (x[keep], y[keep])
+    scale = (scale_of(x), scale_of(y)) if normalise else (1.0, 1.0)
+    moved = [getattr(sae, name) for name in ("b_dec", *sae.biases)]
+    if sae.b_dec.any() or not all(parameter.requires_grad for parameter in moved):
+        sae.rescale(*scale)
+    else:
+        sae.start_at(x * scale[0], y * scale[1])
+    return scale
 
 
 @torch.no_grad()
@@ -149,6 +206,7 @@ def start_from(sae: SAE, activations: Tensor, seed: int = 0) -> None:
     """
     if activations.shape[1:] != (sae.d_in,) or sae.W_dec.shape[1] != sae.d_in or len(activations) < sae.d_sae:
         raise ValueError(f"Give at least d_sae = {sae.d_sae} activations [n, {sae.d_in}] of the site itself.")
+    activations = inputs(activations, sae, "what start_from was given")
     mean = activations.mean(0)
     directions = torch.nn.functional.normalize(activations - mean, dim=1)
     distance, generator = torch.ones(len(directions)), torch.Generator().manual_seed(seed)
@@ -165,10 +223,11 @@ def calibrate(sae: SAE, activations: Tensor) -> float:
     """Set the inference threshold so that k latents are on for an average row of activations [n, d_in].
 
     Use many rows (tens of thousands) that are like those the dictionary will see; returns the threshold. Only the
-    BatchTopK family has one such number.
+    BatchTopK family has one such number. Raises ValueError for any other, and for activations that don't fit.
     """
     if not isinstance(sae, BatchTopKSAE):
         raise ValueError(f"{type(sae).__name__} has no threshold to calibrate; only the BatchTopK family has one.")
+    activations = inputs(activations, sae, "what calibrate was given")
     parts = activations.split(8192)
     bound = min(batch_threshold(sae.hidden(part), sae.k) for part in parts)  # the threshold of all isn't below it
     largest = torch.cat([h[h >= bound] for h in map(sae.hidden, parts)])
@@ -178,65 +237,40 @@ def calibrate(sae: SAE, activations: Tensor) -> float:
     return float(theta)
 
 
-def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
-    return (batch, batch) if isinstance(batch, Tensor) else batch
-
-
-def _scale(x: Tensor) -> float:
-    """What to multiply x by for a mean variance of 1."""
-    return float(1 / (x - x.mean(0)).square().mean().sqrt().clamp_min(1e-8))
-
-
 @torch.no_grad()
 def _update(sae: SAE, optimiser: torch.optim.Optimizer) -> None:
     """One step of Adam that leaves the rows of W_dec at norm 1 and thresholds at 0 or more."""
-    grad = sae.W_dec.grad
-    assert grad is not None
-    grad -= (grad * sae.W_dec).sum(1, keepdim=True) * sae.W_dec  # only what turns the row, not what stretches it
+    if (grad := sae.W_dec.grad) is not None:
+        grad -= (grad * sae.W_dec).sum(1, keepdim=True) * sae.W_dec  # only what turns the row, not what stretches it
     optimiser.step()
-    sae.W_dec.div_(sae.W_dec.norm(dim=1, keepdim=True))
+    if sae.W_dec.requires_grad:
+        sae.W_dec.div_(sae.W_dec.norm(dim=1, keepdim=True))
     if isinstance(sae, JumpReLUSAE):
         sae.threshold.clamp_(min=0.0)
 
 
-def _numbers(loss: Loss, y: Tensor) -> dict[str, float]:
-    """Terms, l0 and fvu of a batch; of the whole batch, where several processes have a part of it each."""
-    mean = parallel.gathered(y.mean(0, keepdim=True)).mean(0)
-    error, variance = squared_error(y, loss.x_hat), squared_error(y, mean)
+def _outliers(keep: Tensor, step: int) -> str:
+    """What the user is told of the rows that aren't `keep` [batch]."""
+    out = int((~keep).sum())
+    return (
+        f"{out} of {len(keep)} rows at step {step} {'are' if out > 1 else 'is'} more than {FAR} times as long as the "
+        "median row. Training shortens such rows to the longest of the others, and history's fvu leaves them out. In a "
+        "language model they are often those of the first token: x[:, 1:] is without it."
+    )
+
+
+def _numbers(loss: Loss, y: Tensor, keep: Tensor | None) -> dict[str, float]:
+    """Terms, l0 and fvu of a batch; of the whole batch, where several processes have a part of it each.
+
+    The fvu is that of the rows to `keep` [batch] (bool), if they aren't all.
+    """
+    weights = torch.ones_like(y[:, :1]) if keep is None else keep.to(y).reshape(-1, *[1] * (y.ndim - 1))
+    y, x_hat = y * weights, loss.x_hat * weights  # rows that are left out become 0 on both sides
+    share = parallel.gathered(weights.flatten(1).mean(0, keepdim=True)).mean()
+    mean = parallel.gathered(y.mean(0, keepdim=True)).mean(0) / share
+    error, variance = squared_error(y, x_hat), squared_error(y, mean * weights)
     found = {name: float(term) for name, term in loss.terms.items()}
     found |= {"l0": float((loss.f > 0).sum()) / len(loss.f), "error": float(error), "variance": float(variance)}
     found = parallel.mean(found)
     lost, total = found.pop("error"), found.pop("variance")
     return found | {"fvu": lost / total if total else float("nan")}
-
-
-def _save_checkpoint(path: Path, step: int, scale, run: dict, sae: SAE, optimiser, silent: Tensor, history: History):
-    """One safetensors file, its header holding the numbers as JSON; complete or not there at all."""
-    tensors = {f"sae.{name}": value for name, value in sae.state_dict().items()} | {"silent": silent}
-    for name, parameter in sae.named_parameters():
-        tensors |= {f"adam.{key}.{name}": value for key, value in optimiser.state[parameter].items()}
-    state = {"step": step, "scale": scale, "run": run, "history": asdict(history)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
-    os.replace(temporary, path)
-
-
-def _resume(path: Path, run: dict, sae: SAE, optimiser: torch.optim.Optimizer, silent: Tensor):
-    """Put a checkpoint's state in place; returns the next step, the scale and the history."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = json.loads(file.metadata()["state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except Exception as error:
-        raise ValueError(f"{path} is no checkpoint of saelab. Name another file, or delete this one.") from error
-    changed = [key for key in run if run[key] != state["run"].get(key)]
-    if changed:
-        what = ", ".join(f"{key} {state['run'].get(key)} there, {run[key]} here" for key in changed)
-        raise ValueError(f"{path} belongs to another run ({what}). Name another file, or delete this one.")
-    sae.load_state_dict({key[4:]: value for key, value in tensors.items() if key.startswith("sae.")})
-    silent.copy_(tensors["silent"])
-    for name, parameter in sae.named_parameters():
-        keys = ("step", "exp_avg", "exp_avg_sq")
-        optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"].to(parameter.device) for key in keys}
-    return state["step"], tuple(state["scale"]), History(**state["history"])

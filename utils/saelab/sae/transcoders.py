@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .architectures import Loss, squared_error
+from .architectures import Loss, check_whole, squared_error
 from .topk import BatchTopKSAE
 
 
@@ -18,9 +18,15 @@ class Transcoder(BatchTopKSAE):
     Dunefsky et al. 2024, "Transcoders Find Interpretable LLM Feature Circuits" (there with ReLU and L1).
     """
 
+    pairs = True
+
     def __init__(self, d_in: int, d_sae: int, k: int, d_out: int | None = None, **more):
         super().__init__(d_in, d_sae, k, d_out=d_out or d_in, **more)
         self.d_out = self.config["d_out"] = d_out or d_in
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        return (self.d_out,)
 
     def hidden(self, x: Tensor) -> Tensor:
         return x @ self.W_enc + self.b_enc
@@ -91,9 +97,14 @@ class Crosscoder(BatchTopKSAE):
     """
 
     def __init__(self, d_in: int, d_sae: int, k: int, sites: int = 2, **more):
+        check_whole(d_in=d_in, sites=sites)
         super().__init__(sites * d_in, d_sae, k, **more)
         self.sites, self.d_in = sites, d_in
         self.config.update(d_in=d_in, sites=sites)
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        return (self.sites, self.d_in)
 
     def hidden(self, x: Tensor) -> Tensor:
         return super().hidden(x.flatten(-2))
