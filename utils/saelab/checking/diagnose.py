@@ -20,7 +20,7 @@ from saelab.content import Exercise, Variant
 from .contract import WrongSignature
 from .evidence import ENOUGH, LITTLE, bits
 from .replay import names_in, repeated, same_outcome
-from .values import same, tensors_in
+from .values import tensors_in
 from .watched import Call, Gone, Log
 
 Failures = Callable[[Exercise, dict], Iterator[tuple[str, str]]]  # (a test's name, how it fails or ""), in order
@@ -108,8 +108,6 @@ class Case:
     def fails_alike(self, variant: Variant) -> bool:
         """Does it fail the same tests in the same way as the student, and would they pass with that part solved?"""
         part = variant.part
-        if self._is_constant(part):
-            return False
         if part not in self.culprits:
             self.culprits[part] = len(self.specs) == 1 or not self._fails_so(part, self.specs[part])
         return self.culprits[part] and self._fails_so(part, content.variant_parts(self.exercise, variant)[part])
@@ -123,15 +121,6 @@ class Case:
                 return False
             left.discard(name)
         return not left
-
-    def _is_constant(self, part: str) -> bool:
-        """A function that gives the same truth value or number at every call tells nothing."""
-        calls = [self.log[number] for number in self._calls_to(part)]
-        values = [call.value for call in calls if call.after is not None]
-        plain = all(isinstance(value, (bool, int, float)) for value in values)
-        return plain and not inspect.isclass(self.specs[part]) and len(values) > 1 and all(
-            same(values[0], value) for value in values
-        )  # fmt: skip
 
 
 def _has_nan(call: Call) -> bool:
