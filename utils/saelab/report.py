@@ -71,6 +71,11 @@ class Report:
         return sorted(listed, key=lambda t: order.index(t.part))
 
     @property
+    def rows(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """The list that is shown: part by part, (outcome, text) a line."""
+        return [(part, _rows(list(tests))) for part, tests in groupby(self.shown, key=lambda t: t.part)]
+
+    @property
     def first(self) -> tuple[str, str]:
         """What fails first, in a sentence, and the message; empty if nothing does."""
         if not self.failures:
@@ -118,9 +123,9 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"{'✓' if self.passed else '·' if self.status == 'not-started' else '✗'} {self.headline}"]
-        for part, tests in groupby([] if self.passed else self.shown, key=lambda t: t.part):
+        for part, rows in [] if self.passed else self.rows:
             lines += [f"  {part}:"] if part else []
-            lines += [f"  {'  ' * bool(part)}{MARKS[t.outcome]} {_row(t)}" for t in tests]
+            lines += [f"  {'  ' * bool(part)}{MARKS[outcome]} {text}" for outcome, text in rows]
         what, message = self.first
         if what:
             lines += ["", f"  {what}", *(f"    {line}" for line in message.splitlines())]
@@ -140,9 +145,9 @@ class Report:
             return None
         colour = COLOURS["passed" if self.passed else "skipped" if not self.failures else "failed"]
         rows = ""
-        for part, tests in groupby(self.shown, key=lambda t: t.part):
+        for part, lines in self.rows:
             rows += f"<div style='margin-top:.3em'><code>{html.escape(part)}</code></div>" if part else ""
-            rows += "".join(_html_row(test) for test in tests)
+            rows += "".join(_html_row(*line) for line in lines)
         summary = f"<summary style='cursor:pointer'><b>{html.escape(self.headline)}</b></summary>"
         body = f"<details{'' if self.passed else ' open'}>{summary}{rows}</details>"
         what, message = self.first
@@ -155,9 +160,12 @@ class Report:
         return f"<div style='border-left:4px solid {colour};padding:.4em .8em;margin:.3em 0'>{body}</div>"
 
 
-def _row(test: TestResult) -> str:
-    """A test in the list: its sentence, and what it waits for."""
-    return f"{test.sentence} ({_lowered(test.message)})" if test.outcome == "skipped" else test.sentence
+def _rows(tests: list[TestResult]) -> list[tuple[str, str]]:
+    """(outcome, text) a line: the tests of a part, or one line where all of them wait for the same."""
+    waits = {t.message for t in tests}
+    if len(tests) > 1 and len(waits) == 1 and tests[0].outcome == "skipped":
+        return [("skipped", f"{len(tests)} checks wait: {_lowered(tests[0].message)}")]
+    return [(t.outcome, t.sentence + (f" ({_lowered(t.message)})" if t.outcome == "skipped" else "")) for t in tests]
 
 
 def _lowered(sentence: str) -> str:
@@ -165,7 +173,7 @@ def _lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
-def _html_row(test: TestResult) -> str:
-    faint = {"passed": 0.75, "skipped": 0.6}.get(test.outcome, 1)
-    mark = f"<b style='color:{COLOURS[test.outcome]}'>{MARKS[test.outcome]}</b>"
-    return f"<div style='opacity:{faint}'>{mark} {html.escape(_row(test))}</div>"
+def _html_row(outcome: str, text: str) -> str:
+    faint = {"passed": 0.75, "skipped": 0.6}.get(outcome, 1)
+    mark = f"<b style='color:{COLOURS[outcome]}'>{MARKS[outcome]}</b>"
+    return f"<div style='opacity:{faint}'>{mark} {html.escape(text)}</div>"

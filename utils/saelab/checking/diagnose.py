@@ -12,17 +12,20 @@ tests that the student fails, each in the same way, and no other misconception d
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterator
 
 from saelab import content
 from saelab.content import Exercise, Variant
 
+from .blame import is_unwritten
 from .contract import WrongSignature
-from .evidence import ENOUGH, LITTLE, bits
+from .evidence import ENOUGH, bits
 from .replay import names_in, repeated, same_outcome
 from .values import tensors_in
 from .watched import Call, Gone, Log
 
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 Failures = Callable[[Exercise, dict], Iterator[tuple[str, str]]]  # (a test's name, how it fails or ""), in order
 
 
@@ -45,7 +48,7 @@ def name_misconception(
                 tells, complete = case.told_by(variant, forgive_nan)
                 if tells >= ENOUGH:
                     return variant, True
-                guesses += [variant] if tells >= LITTLE or not complete else []
+                guesses += [variant] if tells > 0 or not complete else []
             if not forgive_nan:
                 likely = [variant for variant in guesses if case.fails_alike(variant)]
         return (likely[0] if len(likely) == 1 else None), False
@@ -61,7 +64,8 @@ class Case:
         self.specs = content.reference_parts(exercise)
         self.right = dict(repeated(self.specs, log, range(len(log))))
         right = (self.right[n].drew or same_outcome(call, self.right[n], self.specs) for n, call in enumerate(log))
-        self.wrong = {number for number, is_right in enumerate(right) if not is_right}  # of calls that draw nothing
+        unwritten = {number for number, call in enumerate(log) if call.error and is_unwritten(exercise, call.error)}
+        self.wrong = {number for number, is_right in enumerate(right) if not is_right} - unwritten  # none that draws
         self.private = {name for name, made in self.specs.items() if "Generator" in names_in(made)}
         self.culprits: dict[str, bool] = {}
 
@@ -70,7 +74,7 @@ class Case:
         if variant.part in self.private:
             return 0, False
         own = self._calls_to(variant.part)
-        if not set(own) & self.wrong and not any(self.right[number].drew for number in own):
+        if not set(own) & self.wrong and not any(self._is_loose(number) for number in own):
             return -1, True
         if not inspect.isclass(self.specs[variant.part]):  # what is wrong tells most; objects need all their calls
             own.sort(key=lambda number: number not in self.wrong)
@@ -92,14 +96,17 @@ class Case:
         wrong, complete = [], True
         for number, again in repeated(made, self.log, own):
             call, solved = self.log[number], self.right[number]
-            if solved.drew or again.drew:
-                complete = False
-            elif not (forgive_nan and _has_nan(call) and not _has_nan(again)):
+            complete = complete and not (again.drew or self._is_loose(number))
+            if not (solved.drew or again.drew) and not (forgive_nan and _has_nan(call) and not _has_nan(again)):
                 if not same_outcome(call, again, self.specs):
                     return -1, True
                 if number in self.wrong:
                     wrong.append((call, solved))
         return bits(wrong, self.specs), complete
+
+    def _is_loose(self, number: int) -> bool:
+        """Is there more to this call than its outcome tells: random numbers, how a model was used?"""
+        return self.right[number].drew or self.log[number].used
 
     def _calls_to(self, part: str) -> list[int]:
         """The numbers of the calls to a part, or to objects that it made."""
@@ -117,10 +124,18 @@ class Case:
         beside, left = copy.copy(self.parts), set(self.failed)
         beside[part] = made
         for name, how in self.failures(self.exercise, beside):
-            if how != self.failed.get(name, ""):
+            if not alike(how, self.failed.get(name, "")):
                 return False
             left.discard(name)
         return not left
+
+
+def alike(how: str, other: str) -> bool:
+    """Do two failures read the same, the numbers in them about as large?"""
+    if NUMBER.sub("#", how) != NUMBER.sub("#", other):
+        return False
+    pairs = zip(map(float, NUMBER.findall(how)), map(float, NUMBER.findall(other)))
+    return all(abs(a - b) <= 0.6 * max(abs(a), abs(b)) for a, b in pairs)
 
 
 def _has_nan(call: Call) -> bool:

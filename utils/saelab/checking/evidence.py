@@ -12,8 +12,8 @@ from .replay import changed_arguments, fitted, history
 from .watched import Call
 
 ENOUGH = 16  # bits: two numbers that nobody would guess
-LITTLE = 4
 FORM = {"raised": 16, "nothing": 16, "arguments": 16, "harm": 16, "gradient": 16, "shape": 8, "dtype": 8, "kind": 8}
+STRANGE = 16  # of NaN or infinity where a number should be
 NUMBER, WHOLE = 8, 4  # bits of a number that nobody would guess, of a whole number above 2
 PLAIN = (0.0, 0.5, 1.0, 2.0)  # numbers that come about in many ways
 READ = 1000  # numbers of one tensor
@@ -21,7 +21,7 @@ READ = 1000  # numbers of one tensor
 
 def bits(wrong: Iterable[tuple[Call, Call]], specs: dict[str, Callable]) -> int:
     """What pairs of (wrong call, the same call made to the reference) tell together."""
-    forms, numbers, whole, plain = set[str](), set[str](), set[int](), 0
+    forms, numbers, whole, plain, strange = set[str](), set[str](), set[int](), 0, 0
     for call, solved in wrong:
         mine, right = fitted(call, specs), fitted(solved, specs)
         forms |= set(_forms(call, solved, mine, right))
@@ -29,7 +29,8 @@ def bits(wrong: Iterable[tuple[Call, Call]], specs: dict[str, Callable]) -> int:
         numbers |= {f"{x:.4g}" for x in odd if isinstance(x, float) and math.isfinite(x) and abs(x) not in PLAIN}
         whole |= {x for x in odd if type(x) is int and abs(x) > 2}
         plain += min(4, len(odd))
-    return sum(FORM[form] for form in forms) + NUMBER * len(numbers) + WHOLE * len(whole) + plain
+        strange = max(strange, STRANGE * any(not math.isfinite(x) for x in odd))
+    return sum(FORM[form] for form in forms) + NUMBER * len(numbers) + WHOLE * len(whole) + plain + strange
 
 
 def _forms(call: Call, solved: Call, mine, right) -> Iterator[str]:

@@ -37,7 +37,7 @@ def recipe(name: str, **options: Plain):
     except TypeError as error:
         raise ValueError(f"{name} can't be made so ({error}): it takes {inspect.signature(make)}.") from None
     bound.apply_defaults()
-    made = Recipe(name, tuple(sorted(bound.arguments.items())))
+    made = Recipe(name, tuple(sorted(bound.arguments.items())), tuple(sorted(options.items())))
     try:
         return built(made)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -127,18 +127,23 @@ def _holds(given: object, value: object) -> bool:
     return given is value or (isinstance(given, (list, tuple)) and any(_holds(item, value) for item in given))
 
 
+def are_out() -> bool:
+    """Is anything lent to the call that is being made?"""
+    return any(thing.out for thing in _shelf.values())
+
+
 def told() -> list:
     """What is known after a call of everything lent, as data: recipe, hooks, weights, training, runs."""
     lent = [thing for thing in _shelf.values() if thing.lent]
     return [
-        [str(t.recipe), list(t.harm.hooks), list(t.harm.weights), t.harm.training, [list(run) for run in t.runs[:1000]]]
+        [t.recipe.key, list(t.harm.hooks), list(t.harm.weights), t.harm.training, [list(run) for run in t.runs[:1000]]]
         for t in lent
     ]
 
 
 def note(said: object) -> None:
     """Take over what another process `told` of the things that were lent to it, and not here. It is not trusted."""
-    lent = {str(thing.recipe): thing for thing in _shelf.values() if thing.lent}
+    lent = {thing.recipe.key: thing for thing in _shelf.values() if thing.lent}
     for row in said if isinstance(said, list) else []:
         match row:
             case [str(which), list(hooks), list(weights), bool(training), list(runs)] if which in lent:

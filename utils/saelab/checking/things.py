@@ -6,7 +6,7 @@ model's `cfg` are put back without a word.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,13 +20,25 @@ CHANGING = (*LISTS, "ctx", "training")  # attributes that using a model changes,
 
 @dataclass(frozen=True, repr=False)
 class Recipe:
-    """How a thing is made: the name of one of `ingredients.ALL`, and its options in order of their names."""
+    """How a thing is made: the name of one of `ingredients.ALL`, and all its options in order of their names.
+
+    `given` are the options that were not left at what they are by themselves: all that a message shows.
+    """
 
     name: str
     options: tuple[tuple[str, Plain], ...] = ()
+    given: tuple[tuple[str, Plain], ...] | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """It and all its options, as another process knows it."""
+        return self._written(self.options)
 
     def __repr__(self) -> str:
-        return f"recipe({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.options)])})"
+        return self._written(self.options if self.given is None else self.given)
+
+    def _written(self, options: tuple[tuple[str, Plain], ...]) -> str:
+        return f"recipe({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in options)])})"
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Call:
     drew: bool = False  # set in a replay: did it use torch's random numbers?
     test: int = 0  # which test of the run made it
     harm: dict[str, Harm] = field(default_factory=dict)  # recipe → what was done to the thing that it made
+    used: bool = False  # was it lent something by a recipe? how it used that is not compared
     spec: Callable | None = None  # the reference's function, for the names of the arguments
     target: Callable | None = None  # the student's; None in a replay
 
@@ -72,6 +73,10 @@ class Log(list[Call]):
     def __init__(self) -> None:
         super().__init__()
         self.switched: list[str] = []
+
+    @property
+    def of_this_test(self) -> list[Call]:
+        return [call for call in self if call.test == self.test]
 
 
 @dataclass
@@ -127,6 +132,7 @@ def lent(target: Callable, args: tuple, kwargs: dict, call: Call):
     given = tensors_in((args, kwargs))
     call.before = snapshot(given)
     recipes.lend((args, kwargs))
+    call.used = recipes.are_out()
     try:
         value = target(*args, **kwargs)
         call.value, call.after = snapshot(value), snapshot(given)

@@ -104,6 +104,6 @@ class _Fixtures:
         if watch and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
             from saelab.checking import in_words
 
-            _, message = in_words(call.excinfo.value, item.function, watch)
+            _, message = in_words(call.excinfo.value, item.function, watch.log.of_this_test)
             report.longrepr = message
         return report
