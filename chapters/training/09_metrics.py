@@ -20,6 +20,7 @@ from saelab import check, hint, lab, plots, sae, scores
 # text that they are scored on is new to both. Position 0 is BOS and no text: `mask` leaves it out.
 
 # %%
+# Two trainings, each with a bar: about 50 seconds.
 SITE = "blocks.1.hook_resid_post"
 K = 12  # latents on per token
 D_SAE = 768

@@ -382,6 +382,9 @@ check(autopsy, prepare, Recorder, initial, penalty, batches, model_loss)
 # compared with the repaired one *at its own L0*.
 
 # %%
+# A line per penalty, about 20 seconds in all.
+from tqdm import tqdm
+
 LAMBDAS = [16, 8, 4, 2, 1, 0.5, 1 / 32]  # for the repaired dictionary
 LAM = 8  # for all others
 STEPS = 300
@@ -455,7 +458,7 @@ for lam in LAMBDAS:
     show(f"λ = {lam:g}", repaired[lam])
 
 # %%
-# One mistake each. `lengths_go_free` is the penalty of a diarist who summed but forgot the decoder.
+# One mistake each; about 25 seconds. `lengths_go_free` is the penalty of a diarist who summed but forgot the decoder.
 numbers = {word: i for i, word in enumerate(sorted({word for row in rows for word in row}))}
 
 
@@ -489,7 +492,7 @@ bodies = {
     "the diary": diary,
     "untrained": dictionary(*initial(128, D_SAE, 0)).requires_grad_(False),
 }
-found = {name: measure(sae) for name, sae in bodies.items()}
+found = {name: measure(sae) for name, sae in tqdm(bodies.items())}
 
 
 def repaired_at(l0: float, what: str) -> float:
