@@ -20,7 +20,7 @@ class RecordError(Exception):
 
 @dataclass
 class Test:
-    """One test of one exercise: `outcome` is passed, failed or error; `name` as in the check file."""
+    """One test of one exercise: `outcome` is passed, failed, error or skipped; `name` as in the check file."""
 
     name: str
     outcome: str
