@@ -6,6 +6,7 @@ from collections.abc import Callable
 from saelab import content
 from saelab.answers import progress
 from saelab.content import Exercise
+from saelab.extras import MissingExtra
 from saelab.report import Report
 
 
@@ -20,7 +21,10 @@ def check(*implementations: Callable) -> Report:
         exercise, parts = _parts_of(implementations, sys._getframe(1).f_globals)
     except content.UnknownExercise as error:
         return _note(str(error))
-    report = check_with_dependencies(exercise, parts)
+    try:
+        report = check_with_dependencies(exercise, parts)
+    except MissingExtra as error:
+        return _note(str(error))
     report.notes += progress.record(report.exercise, report.status)
     if report.status in ("failed", "not-started"):
         report.notes.append(f'Stuck? hint("{exercise.name}") gives a nudge, and more at each call.')
