@@ -85,7 +85,7 @@ def test_no_line_of_a_solution_stands_in_an_exercise_notebook(source):
         assert not leaked, f"{exercise.id}: {leaked}"
         assert all("SOLUTION" not in line for line in shown)
     assert not any(c.outputs for c in notebook.cells if c.cell_type == "code")
-    assert "misconception" not in json.dumps(notebook) and "<details>" not in json.dumps(notebook)
+    assert "misconception" not in json.dumps(notebook) and "<summary>Hint" not in json.dumps(notebook)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)

@@ -62,8 +62,9 @@ def test_a_notebook_shows_the_sentence_and_no_traceback():
 
 @pytest.mark.parametrize("door", ["notebook", "terminal"])
 def test_a_check_that_needs_a_model_is_not_failed_but_says_what_to_install(door):
+    unwritten = "import torch\nfrom saelab import check\ndef harvest(*args): ...\nclass ShuffleBuffer: ...\n"
     through = {
-        "notebook": "from saelab import check\nimport torch\ndef harvest(*args): ...\nclass ShuffleBuffer(torch.nn.Module): ...\nprint(check(harvest))",
+        "notebook": unwritten + "print(check(harvest))",
         "terminal": "from saelab import cli\ncli.main(['check', 'training/harvest'])",
     }
     told = run(through[door]).stdout
