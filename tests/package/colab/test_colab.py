@@ -50,7 +50,9 @@ def lesson(source) -> tuple[list, dict[str, int]]:
         exercise = next((e for e in source.exercises if e.name == cell.metadata.get("exercise")), None)
         if exercise and "wrong" not in marks:
             mistake = next(m for m in exercise.misconceptions if m.part == exercise.name)
-            cells.append(nbformat.v4.new_code_cell(f"{mistake.code}\n\n{exercise.name} = {mistake.name}"))
+            cells.append(
+                nbformat.v4.new_code_cell(f"{exercise.code}\n\n{mistake.code}\n\n{exercise.name} = {mistake.name}")
+            )
             marks["wrong"] = len(cells)
             cells.append(nbformat.v4.new_code_cell(f"check({exercise.name})"))
             cells.append(nbformat.v4.new_code_cell(f'hint("{exercise.name}")'))
