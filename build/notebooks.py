@@ -4,6 +4,7 @@ Behind `saelab build`. Same sources, same bytes: cell ids come from the content,
 clock. `saelab build --check` writes nothing and lists what is stale, missing or unexpected.
 """
 
+import functools
 import hashlib
 import re
 import runpy
@@ -215,15 +216,18 @@ def _leaks(exercise: Exercise, where: str) -> list[str]:
     """Lines of the solution that an exercise notebook of the chapter shows all the same."""
     lines = solution_lines(exercise.code)  # the head of a loop or a branch gives nothing away
     secret = {line for line in lines if len(line) >= 20 and not line.startswith("#") and not line.endswith(":")}
-    shown: set[str] = set()
-    for source in content.sources(exercise.chapter):
-        for cell in exercise_notebook(source).cells:
-            shown |= set(map(str.strip, cell.source.splitlines())) if cell.cell_type == "code" else set()
     remedy = "Write the given code another way, or use `reference(…)`."
     return [
         f"{where}: the exercise notebooks show a line of its solution: {line!r}. {remedy}"
-        for line in sorted(secret & shown)
+        for line in sorted(secret & _shown(exercise.chapter))
     ]
+
+
+@functools.cache
+def _shown(chapter: str) -> frozenset[str]:
+    """The lines of code in the exercise notebooks of a chapter."""
+    cells = (cell for source in content.sources(chapter) for cell in exercise_notebook(source).cells)
+    return frozenset(line.strip() for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines())
 
 
 def _unexpected(chapter: str, files: dict[Path, str]) -> list[str]:
