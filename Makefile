@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export MPLBACKEND := agg
 TIMED = @start=$$(date +%s); echo "== $@"; set -e; trap 'echo "== $@: $$(($$(date +%s) - start)) s"' EXIT;
 
-.PHONY: course test lint package content notebooks world clean
+.PHONY: course test lint package content notebooks colab colab-whole world clean
 
 course: .venv/course  ## install, write the notebooks, prove that the first section runs
 	@$(BIN)/saelab start saelab-course
@@ -17,19 +17,25 @@ course: .venv/course  ## install, write the notebooks, prove that the first sect
 	@echo "and in a second terminal, whenever you like to know where you are:"
 	@echo "  source $(BIN)/activate && cd saelab-course && saelab"
 
-test: lint package content notebooks  ## everything CI runs
+test: lint package content notebooks colab  ## everything CI runs
 
 lint: .venv/course
 	$(TIMED) $(BIN)/ruff check . ; $(BIN)/ruff format --check . ; $(BIN)/mypy ; $(BIN)/lint-imports --no-cache --no-logo
 
 package: .venv/course
-	$(TIMED) $(BIN)/python -m pytest tests/package -n auto --dist loadfile --durations=8
+	$(TIMED) $(BIN)/python -m pytest tests/package --ignore tests/package/colab -n auto --dist loadfile --durations=8
 
 content: .venv/course
 	$(TIMED) $(BIN)/saelab build --check ; $(BIN)/python -m pytest $(filter-out tests/package,$(wildcard tests/*)) -n auto --durations=8
 
 notebooks: .venv/course
 	$(TIMED) SAELAB_PLAIN=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env solutions -n auto --dist loadfile --durations=8
+
+colab: .venv/course  ## the first notebook alone in an empty folder, beside Colab's versions; needs the package index
+	$(TIMED) $(BIN)/python -m pytest tests/package/colab -rP
+
+colab-whole: .venv/course  ## the first notebook of each chapter, with all that Colab has of what the course touches
+	$(TIMED) SAELAB_COLAB=whole $(BIN)/python -m pytest tests/package/colab -rP
 
 .venv/course: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'saelab needs Python 3.11 or later: make course PYTHON=python3.12')"

@@ -4,10 +4,13 @@ Behind `saelab build`. Same sources, same bytes: cell ids come from the content,
 clock. `saelab build --check` writes nothing and lists what is stale, missing or unexpected.
 """
 
+import functools
 import hashlib
 import re
+import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -18,13 +21,8 @@ from saelab.files import write_atomically
 from saelab.report import Report, TestResult
 
 ROOT = Path(__file__).resolve().parents[1]
+opening = SimpleNamespace(**runpy.run_path(str(ROOT / "build" / "opening.py")))  # beside this file, in no package
 CHECK_TAG = "nbval-check-output"
-INSTALL = """\
-# In Colab this installs the course; where it is installed already, it does nothing.
-import importlib.util
-
-if importlib.util.find_spec("saelab") is None:
-    %pip install -q saelab"""
 
 
 def outputs_of(source: Source) -> dict[Path, str]:
@@ -39,8 +37,8 @@ def outputs_of(source: Source) -> dict[Path, str]:
 
 def exercise_notebook(source: Source) -> nbformat.NotebookNode:
     """The student's notebook: text, setup, starters; no hints, no solutions, no outputs."""
-    cells = [_code(INSTALL)]
-    for cell, raw in _paired(source):
+    cells = _opening(source, "chapters")
+    for cell, raw in _paired(source)[1:]:
         if cell.role == "exercise":
             exercise = _exercise(source, cell)
             cells += [_markdown(caption(exercise)), _code(exercise.starter, _exercise_meta(exercise))]
@@ -54,12 +52,8 @@ def solution_notebook(source: Source) -> nbformat.NotebookNode:
 
     Its only outputs are what the checks say; nbval compares them with what they do say.
     """
-    relative = source.path.relative_to(ROOT)
-    cells = [
-        _markdown(f"*Solutions. Generated from `{relative}` by `saelab build`: edit that file, not this one.*"),
-        _code(INSTALL),
-    ]
-    for cell, raw in _paired(source):
+    cells = _opening(source, "solutions")
+    for cell, raw in _paired(source)[1:]:
         if cell.role == "exercise":
             exercise = _exercise(source, cell)
             cells += [_markdown(caption(exercise)), _code(cell.text, _exercise_meta(exercise))]
@@ -77,6 +71,14 @@ def reference_module(source: Source) -> str:
     """Setup cells and solved exercises as an importable module."""
     header = f"# Generated from {source.path.relative_to(ROOT)} by `saelab build`: edit that file, not this one.\n"
     return f'{header}"""{source.title}: the exercises of this section, solved."""\n\n{content.module_text(source)}'
+
+
+def _opening(source: Source, kind: str) -> list[nbformat.NotebookNode]:
+    """The first two cells: the title with what belongs to it, and the set-up cell."""
+    where = opening.published(ROOT / "pyproject.toml")
+    made_from = f"*Solutions. Generated from `{_short(source.path)}` by `saelab build`: edit that file, not this one.*"
+    head = opening.head(source, where, kind, made_from if kind == "solutions" else "")
+    return [_markdown(head), _code(opening.setup_cell(source, where))]
 
 
 def caption(exercise: Exercise) -> str:
@@ -214,15 +216,18 @@ def _leaks(exercise: Exercise, where: str) -> list[str]:
     """Lines of the solution that an exercise notebook of the chapter shows all the same."""
     lines = solution_lines(exercise.code)  # the head of a loop or a branch gives nothing away
     secret = {line for line in lines if len(line) >= 20 and not line.startswith("#") and not line.endswith(":")}
-    shown: set[str] = set()
-    for source in content.sources(exercise.chapter):
-        for cell in exercise_notebook(source).cells:
-            shown |= set(map(str.strip, cell.source.splitlines())) if cell.cell_type == "code" else set()
     remedy = "Write the given code another way, or use `reference(…)`."
     return [
         f"{where}: the exercise notebooks show a line of its solution: {line!r}. {remedy}"
-        for line in sorted(secret & shown)
+        for line in sorted(secret & _shown(exercise.chapter))
     ]
+
+
+@functools.cache
+def _shown(chapter: str) -> frozenset[str]:
+    """The lines of code in the exercise notebooks of a chapter."""
+    cells = (cell for source in content.sources(chapter) for cell in exercise_notebook(source).cells)
+    return frozenset(line.strip() for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines())
 
 
 def _unexpected(chapter: str, files: dict[Path, str]) -> list[str]:

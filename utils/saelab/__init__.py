@@ -8,6 +8,7 @@ import importlib
 import warnings
 
 __version__ = "0.1.0"
+_KEEPING = ("download_progress", "keep_in_drive", "restore_progress")
 _HOMES = {
     "check": "desk.notebook",
     "hint": "desk.notebook",
@@ -16,7 +17,8 @@ _HOMES = {
     "reference": "content",
     "lab": "labs",
 }
-__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", "__version__"]
+_HOMES |= dict.fromkeys(_KEEPING, "desk.keeping")
+__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", *_KEEPING, "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")

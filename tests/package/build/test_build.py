@@ -10,10 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from saelab import content
+from saelab import __version__, content
 from saelab.content import read, solution_lines
 
 ROOT = Path(__file__).resolve().parents[3]
+COLAB = "https://colab.research.google.com/github"
 SOURCES = [source for chapter in content.chapters() for source in content.sources(chapter)]
 
 
@@ -84,7 +85,7 @@ def test_no_line_of_a_solution_stands_in_an_exercise_notebook(source):
         assert not leaked, f"{exercise.id}: {leaked}"
         assert all("SOLUTION" not in line for line in shown)
     assert not any(c.outputs for c in notebook.cells if c.cell_type == "code")
-    assert "misconception" not in json.dumps(notebook) and "<details>" not in json.dumps(notebook)
+    assert "misconception" not in json.dumps(notebook) and "<summary>Hint" not in json.dumps(notebook)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
@@ -162,3 +163,24 @@ def test_an_audit_that_falls_short_says_where(checkout):
     assert audit.returncode == 1
     assert re.search(r"01_small.py:\d+: small/triple: sums_over_the_batch passes every named test", audit.stderr)
     assert read(source).exercises[0].misconceptions[0].name == "sums_over_the_batch"
+
+
+def test_with_an_address_filled_in_badges_and_set_up_cells_appear_by_build_alone(checkout):
+    before = (checkout / "chapters/small/01_small.ipynb").read_text()
+    assert "colab-badge" not in before and "is not published yet" in before
+    (checkout / "pyproject.toml").write_text('[tool.saelab]\nrepository = "https://github.com/OWNER/NAME"\n')
+    assert "is not what its source gives. Run `saelab build`" in saelab(checkout, "build", "--check").stdout
+    saelab(checkout, "build")
+    assert saelab(checkout, "build", "--check").returncode == 0
+    for kind in ("chapters", "solutions"):
+        cells = json.loads((checkout / kind / "small/01_small.ipynb").read_text())["cells"]
+        head, set_up = ("".join(cell["source"]) for cell in cells[:2])
+        assert f"colab-badge.svg)]({COLAB}/OWNER/NAME/blob/v{__version__}/{kind}/small/01_small.ipynb)" in head
+        assert f"git+https://github.com/OWNER/NAME@v{__version__}" in set_up and "not published" not in head + set_up
+
+
+@pytest.mark.parametrize("address", ["https://gitlab.com/OWNER/NAME", "https://github.com/OWNER", "github"])
+def test_an_address_that_colab_cannot_open_is_told_in_one_sentence(address, checkout):
+    (checkout / "pyproject.toml").write_text(f'[tool.saelab]\nrepository = "{address}"\n')
+    told = saelab(checkout, "build").stderr
+    assert f"pyproject.toml:2: {address!r} is no repository on GitHub" in told and told.count("\n") == 1, told

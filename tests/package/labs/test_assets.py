@@ -46,7 +46,7 @@ def test_an_altered_file_of_the_same_length_is_found_even_after_it_was_verified(
 
 def test_a_missing_file_says_how_to_restore_it(published):
     (published / "model/config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"config\.json is missing\. Restore it: pip install --force-reinstall"):
+    with pytest.raises(FileNotFoundError, match=r"config\.json is missing\. Restore it: install the course again"):
         assets.path("model")
 
 

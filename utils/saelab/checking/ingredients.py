@@ -18,6 +18,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from saelab import extras
+
 RANDOM = "model.random"
 CONTEXT = 64  # tokens that a random model can read
 
@@ -25,6 +27,7 @@ CONTEXT = 64  # tokens that a random model can read
 def random_model(
     n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab: int = 50, trainable: bool = False, seed: int = 0
 ):
+    extras.demand("transformers", "transformer-lens")
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from saelab.labs import bridge, lab

@@ -18,6 +18,7 @@ import torch
 
 from saelab import content
 from saelab.content import Exercise
+from saelab.extras import MissingExtra
 from saelab.report import Report, TestResult
 
 from . import ambient
@@ -54,7 +55,7 @@ def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, nam
 
     With `named_only`, tests that only compare with the reference are left out and the first
     failure ends the run: what the audit asks of a misconception. Raises Gone when the process
-    behind `parts` is.
+    behind `parts` is, and MissingExtra where a test needs a model and the light install has none.
     """
     started = time.perf_counter()
     with ambient.settled():
@@ -106,12 +107,12 @@ def _how(error: BaseException) -> str:
 def _one_by_one(
     exercise: Exercise, parts: dict[str, Callable], watched: Watch, seed: int | str, named_only: bool = False
 ) -> Iterator[tuple[str, Callable, BaseException | None]]:
-    """Each test with what it raised; raises Gone, and what a user's Ctrl-C raises."""
+    """Each test with what it raised; raises Gone, MissingExtra, and what a user's Ctrl-C raises."""
     for name, test, arguments in tests_of(exercise):
         if named_only and not TestResult(name, "").is_named:
             continue
         error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
-        if isinstance(error, (KeyboardInterrupt, Gone)):
+        if isinstance(error, (KeyboardInterrupt, Gone, MissingExtra)):
             raise error
         yield name, test, error
 

@@ -35,7 +35,7 @@ def root() -> Path:
         if (folder / "chapters").is_dir():
             return folder
     raise NoCourse(
-        "The course's chapters are missing beside the package. Install again: pip install --force-reinstall saelab"
+        "The course's chapters are missing beside the package. Install the course again, the way you did at first."
     )
 
 

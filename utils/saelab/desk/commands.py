@@ -13,6 +13,7 @@ from pathlib import Path
 from saelab import answers, content
 from saelab.answers import Submission, guesses, progress
 from saelab.content import Exercise
+from saelab.extras import MissingExtra
 from saelab.files import write_atomically
 from saelab.report import Report
 
@@ -145,6 +146,8 @@ def check(exercise: Exercise, work: Submission, seed: str = "0", separate: bool 
     except checking.CheckError as error:
         note = f"{error} This is the course's mistake, not yours."
         return Report(exercise.id, "error", exercise.points, notes=[note])
+    except MissingExtra as error:
+        return Report(exercise.id, "error", exercise.points, notes=[str(error)])
 
 
 def _check(exercise: Exercise, work: Submission, seed: str, separate: bool) -> Report:

@@ -7,16 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from saelab import content
+from saelab import content, extras
 from saelab.answers import progress
 from saelab.content import SourceError
 
-NEEDED = ("torch", "jaxtyping", "jupytext", "nbformat", "plotly", "pytest", "tqdm", "transformer-lens", "sae-lens")
+NEEDED = ("torch", "jaxtyping", "plotly", "pytest", "tqdm", "numpy", "scipy", "safetensors")
 
 
 def examine(folder: Path | None) -> list[tuple[bool, str]]:
     """(is it well, a sentence) for each thing looked at; nothing heavy is imported."""
-    return [_python(), *map(_package, NEEDED), _course(), _memory(), *_folder(folder)]
+    return [_python(), *map(_package, NEEDED), _models(), _course(), _memory(), *_folder(folder)]
 
 
 def _python() -> tuple[bool, str]:
@@ -30,6 +30,16 @@ def _package(name: str) -> tuple[bool, str]:
         return True, f"{name} {importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:
         return False, f"{name} is not installed: pip install {name}"
+
+
+def _models() -> tuple[bool, str]:
+    """Well also where they are missing: most sections don't need them."""
+    missing = [name for name in extras.MODELS if not extras.installed(name)]
+    if missing:
+        return True, f"no {', no '.join(missing)}: sections that open a language model need them: {extras.command()}"
+    return True, "what opens language models: " + ", ".join(
+        f"{n} {importlib.metadata.version(n)}" for n in extras.MODELS
+    )
 
 
 def _course() -> tuple[bool, str]:

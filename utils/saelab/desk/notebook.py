@@ -8,6 +8,7 @@ from collections.abc import Callable
 from saelab import answers, content
 from saelab.answers import progress
 from saelab.content import Exercise
+from saelab.extras import MissingExtra
 from saelab.files import trouble
 from saelab.report import Report
 
@@ -32,6 +33,8 @@ def check(*implementations: Callable | str) -> "Report | Note":
     try:
         with patient():
             report = check_with_dependencies(exercise, parts)
+    except MissingExtra as error:
+        return at_once(Note(str(error)))
     except TooLong as error:
         report = Report(exercise.id, "error", exercise.points, notes=[str(error)])
     report.notes += _older(parts, beside)

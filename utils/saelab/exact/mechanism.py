@@ -23,6 +23,8 @@ import math
 import torch
 from torch import Tensor
 
+from saelab import extras
+
 from .vocabulary import MAX_TOKENS, NAMES, PLACES, SPORTS, SURNAMES, VOCABULARY, WORDS, sport
 
 D_MODEL, D_HEAD, D_MLP, N_HEADS, N_LAYERS = 96, 24, 48, 4, 3
@@ -186,6 +188,7 @@ def model(sharp: float = SHARP):
     """
     if not sharp > 0:
         raise ValueError(f"Give a positive number for sharp, such as {SHARP:g}: it is {sharp}.")
+    extras.demand("transformers")
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from saelab import extras
+
 SPECIAL = ["<bos>", "<eos>", "<pad>", "<unk>"]
 NAMES = ["Ann", "Bob", "Cal", "Dee", "Eve", "Fay"]
 SURNAMES = ["Hill", "Ford", "Lane", "Marsh"]
@@ -112,6 +114,7 @@ def _prompts(rows: list[tuple[str, str, str, str]]) -> Prompts:
 
 def tokenizer():
     """A word-level PreTrainedTokenizerFast; words keep their leading space, <bos> is put in front."""
+    extras.demand("transformers")
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

@@ -30,10 +30,11 @@ def lab(name: str = "pocket", device: str = "cpu", **options: Any) -> "Lab":
     """The lab of this name: "pocket", "gpt2-small" or "gemma-2-2b". Nothing big is loaded before it is used.
 
     Options of the public ones: `dtype` ("float32", "bfloat16"), `text` (a text file to read instead of
-    the public corpus). Raises ValueError for another name.
+    the public corpus). Raises ValueError for another name, and for a device that isn't there.
     """
     if name not in NAMES:
         raise ValueError(f"There is no lab {name!r}; choose one of {', '.join(NAMES)}.")
+    _check_device(device)
     if name == "pocket":
         from .pocket import PocketLab
 
@@ -43,3 +44,17 @@ def lab(name: str = "pocket", device: str = "cpu", **options: Any) -> "Lab":
     from .hub import HubLab
 
     return HubLab(name, device, **options)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError):
+        raise ValueError(f'There is no device {device!r}: take "cpu", or "cuda" for a GPU.') from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"No GPU is to be seen here, so device={device!r} can't be had: in Colab choose Runtime › Change runtime "
+            "type › T4 GPU, elsewhere leave device out."
+        )

@@ -133,4 +133,4 @@ def _shown(name: str) -> str:
 def _how_to_restore() -> str:
     if _checkout():
         return f"Restore it: git checkout HEAD -- {_shown('')}"
-    return "Restore it: pip install --force-reinstall --no-deps saelab"
+    return "Restore it: install the course again, the way you did at first."

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from saelab import extras
 from saelab.prompts import Prompts
 
 from . import models
@@ -93,6 +94,7 @@ class HubLab(Lab):
 
     @cached_property
     def tokenizer(self):
+        extras.demand("transformers")
         from transformers import AutoTokenizer
 
         with models.asking_the_hub(self.source.repository):
@@ -112,6 +114,7 @@ class HubLab(Lab):
             raise ValueError(
                 f"Nobody has published dictionaries for the untrained {self.name}: train one, or take pocket."
             )
+        extras.demand("sae-lens")
         with models.asking_the_hub(f"{self.source.release} ({self.source.dictionaries[stored]})"):
             from sae_lens import SAE
 
@@ -144,6 +147,7 @@ class HubLab(Lab):
         if self.text is not None:
             texts = [Path(self.text).read_text(encoding="utf-8")]
         else:
+            extras.demand("datasets")
             with models.asking_the_hub(CORPUS) as there:
                 import datasets
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from saelab import extras
+
 
 def from_hub(name: str):
     """A causal language model of transformers by its hub name or folder, or None with one printed sentence.
 
     Nothing is tried for long: without a hub, and without a copy on this machine, the answer comes at once.
     """
+    extras.demand("transformers", "huggingface-hub")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with hub_if_reachable() as there:
         from transformers import AutoModelForCausalLM
@@ -34,6 +37,7 @@ def boot(source: str | Path, tokenizer, device: str, dtype: str, processing: dic
     hook points and weights available: {"no_processing": True} leaves weights and activations as
     transformers has them. `random` leaves the weights as they are initialised, from a fixed seed.
     """
+    extras.demand("transformer-lens")
     import torch
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -48,6 +52,7 @@ def boot(source: str | Path, tokenizer, device: str, dtype: str, processing: dic
 
 def bridge(model, tokenizer):
     """The same for a transformers model that is there already, on the CPU, its weights and activations as they are."""
+    extras.demand("transformer-lens")
     from transformer_lens.model_bridge import TransformerBridge
 
     with _quietly():
@@ -74,6 +79,7 @@ def hub_if_reachable() -> Iterator[bool]:
 
     They then use what is on this machine and fail at once for what is not, instead of after minutes.
     """
+    extras.demand("huggingface-hub")
     from huggingface_hub import constants
 
     was = constants.HF_HUB_OFFLINE
@@ -87,6 +93,7 @@ def hub_if_reachable() -> Iterator[bool]:
 
 def memory_needed(name: str, dtype: str = "float32") -> int:
     """Bytes that the weights of a hub model take in `dtype`: its configuration is fetched, its weights are not."""
+    extras.demand("transformers")
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -101,6 +108,7 @@ def memory_free(device: str) -> int:
         import torch
 
         return torch.cuda.mem_get_info(device)[0]
+    extras.demand("psutil")
     import psutil
 
     return psutil.virtual_memory().available

@@ -7,6 +7,8 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
+from saelab import extras
+
 from . import assets, models
 from .base import RAW, Lab, check_control, listed, same_activation
 
@@ -35,6 +37,7 @@ class PocketLab(Lab):
 
     @cached_property
     def tokenizer(self):
+        extras.demand("transformers")
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(assets.path("model"))

@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
+from saelab import extras
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -20,6 +22,7 @@ def split(text: str) -> list[str]:
 
 def tokenizer(world: "World") -> "PreTrainedTokenizerFast":
     """A fast tokenizer with the world's vocabulary; it puts <bos> first. Unknown words become <unk>."""
+    extras.demand("transformers")
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
