@@ -43,14 +43,13 @@ def name_misconception(
     case = Case(exercise, parts, log, failed, failures)
     try:
         for forgive_nan in (False, True) if any(map(_has_nan, log)) else (False,):
-            guesses = []
-            for variant in exercise.misconceptions:
-                tells, complete = case.told_by(variant, forgive_nan)
-                if tells >= ENOUGH:
-                    return variant, True
-                guesses += [variant] if tells > 0 or not complete else []
+            told = {variant.name: case.told_by(variant, forgive_nan) for variant in exercise.misconceptions}
+            certain = [variant for variant in exercise.misconceptions if told[variant.name][0] >= ENOUGH]
+            if certain:  # two that do the same at all these calls can't be told apart
+                return (certain[0] if len(certain) == 1 else None), True
             if not forgive_nan:
-                likely = [variant for variant in guesses if case.fails_alike(variant)]
+                open_to_guess = [v for v in exercise.misconceptions if told[v.name][0] > 0 or not told[v.name][1]]
+                likely = [variant for variant in open_to_guess if case.fails_alike(variant)]
         return (likely[0] if len(likely) == 1 else None), False
     except Gone:  # asked once more, the student's process is no longer there
         return None, True
@@ -105,8 +104,9 @@ class Case:
         return bits(wrong, self.specs), complete
 
     def _is_loose(self, number: int) -> bool:
-        """Is there more to this call than its outcome tells: random numbers, how a model was used?"""
-        return self.right[number].drew or self.log[number].used
+        """Is there more to this call than its outcome: random numbers, how a model was used, an object's state?"""
+        is_class = inspect.isclass(self.specs[self.log[number].part.partition(".")[0]])
+        return is_class or self.right[number].drew or self.log[number].used
 
     def _calls_to(self, part: str) -> list[int]:
         """The numbers of the calls to a part, or to objects that it made."""

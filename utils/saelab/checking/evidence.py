@@ -12,7 +12,8 @@ from .replay import changed_arguments, fitted, history
 from .watched import Call
 
 ENOUGH = 16  # bits: two numbers that nobody would guess
-FORM = {"raised": 16, "nothing": 16, "arguments": 16, "harm": 16, "gradient": 16, "shape": 8, "dtype": 8, "kind": 8}
+FORM = {"raised": 16, "nothing": 16, "arguments": 16, "harm": 16, "gradient": 16, "shape": 8, "dtype": 8, "kind": 8,
+        "length": 8}  # fmt: skip
 STRANGE = 16  # of NaN or infinity where a number should be
 NUMBER, WHOLE = 8, 4  # bits of a number that nobody would guess, of a whole number above 2
 PLAIN = (0.0, 0.5, 1.0, 2.0)  # numbers that come about in many ways
@@ -48,7 +49,10 @@ def _forms(call: Call, solved: Call, mine, right) -> Iterator[str]:
         yield "gradient"
     if type(mine) is not type(right):
         yield "kind"
-    elif isinstance(mine, Tensor):
+    elif not isinstance(mine, Tensor):
+        if len(list(_numbers(mine))) != len(list(_numbers(right))):
+            yield "length"
+    else:
         if mine.shape != right.shape:
             yield "shape"
         if mine.dtype != right.dtype:

@@ -7,6 +7,7 @@ and `pytest.mark.parametrize`, and nothing more.
 
 import importlib.util
 import inspect
+import re
 import sys
 import time
 import types
@@ -100,8 +101,9 @@ def failures(exercise: Exercise, parts: dict[str, Callable], seed: int | str) ->
 
 
 def _how(error: BaseException) -> str:
-    """In what way a test failed: the kind of exception and its first line."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    """In what way a test failed: the kind of exception and its first lines, but not at which index."""
+    lines = [line for line in str(error).splitlines() if line][:3]
+    return f"{type(error).__name__}: {re.sub(r' at index [^)]*[)]', '', ' '.join(lines))}"
 
 
 def _one_by_one(
