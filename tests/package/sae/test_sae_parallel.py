@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -109,12 +110,16 @@ def run(monkeypatch, *options: str) -> None:
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """A run that was stopped before its last step: OUT, with activations and a checkpoint in OUT/work."""
-    from saelab.sae import training
+    from saelab.sae import run as its_run
 
     out = tmp_path / "out"
 
-    def full(*_):
-        raise OSError(28, "No space left on device", str(out / "work" / "checkpoint.safetensors"))
+    replace, checkpoint = os.replace, out / "work" / "checkpoint.safetensors"
+
+    def full(source, target):
+        if Path(target) == checkpoint:
+            raise OSError(28, "No space left on device", str(target))
+        replace(source, target)
 
     with monkeypatch.context() as patched:
         patched.setattr("saelab.sae.checkpoints.os.replace", full)
@@ -123,7 +128,7 @@ def begun(tmp_path, monkeypatch):
         ):
             run(patched, "--out", str(out))
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_numbers", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(its_run, "numbers", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(SystemExit, match="Stopped; the same command goes on"):
             run(patched, "--out", str(out))
     return out

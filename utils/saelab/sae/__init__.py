@@ -7,9 +7,10 @@ sae = load("folder")
 """
 
 from .architectures import SAE, GatedSAE, JumpReLUSAE, Loss, StandardSAE
+from .curves import History
 from .saelens import load, save
 from .topk import BatchTopKSAE, MatryoshkaSAE, TopKSAE
-from .training import History, calibrate, start_from, train
+from .training import calibrate, start_from, train
 from .transcoders import Crosscoder, SkipTranscoder, Transcoder
 
 __all__ = [

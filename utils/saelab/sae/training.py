@@ -1,46 +1,20 @@
-"""One training loop for every dictionary, the threshold afterwards, and checkpoints to go on from."""
+"""One training loop for every dictionary, and the threshold afterwards."""
 
 import sys
-import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from . import parallel
-from .architectures import SAE, JumpReLUSAE, Loss, check_amount, check_whole, squared_error
-from .batches import FAR, inputs, scale_of, shortened, taken
-from .checkpoints import DIVERGED, check_finite, open_checkpoint, put_back, sample, save_checkpoint
-from .resampling import resample
+from .architectures import SAE, check_whole
+from .batches import inputs, taken
+from .checkpoints import check_finite
+from .curves import History
+from .run import Batch, Plan, Run
 from .topk import BatchTopKSAE, batch_threshold
-
-Array = Tensor | np.ndarray
-Batch = Array | tuple[Array, Array]
-
-
-@dataclass
-class History:
-    """What was recorded every `log_every` steps: each curve has one number for each of `steps`.
-
-    The curves are the loss's terms in training units (see `train`), `l0` (latents on per sample), `fvu` (fraction
-    of variance unexplained, on the training batch but for rows more than 20 times as long as the median row, if they
-    are few) and `dead` (share of latents silent for `dead_after` steps).
-    """
-
-    steps: list[int] = field(default_factory=list)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-
-    def record(self, step: int, **values: float) -> None:
-        self.steps.append(step)
-        for name, value in values.items():
-            self.curves.setdefault(name, []).append(value)
-
-    def __getitem__(self, name: str) -> list[float]:
-        return self.curves[name]
 
 
 @torch.inference_mode(False)
@@ -89,110 +63,31 @@ def train(
     Raises ValueError, in a sentence, for what can't be trained or trained on. NaN or infinity in a batch or in the loss
     stops at its step, with the last good checkpoint kept.
     """
-    check_whole(steps=steps, dead_after=dead_after, log_every=log_every, checkpoint_every=checkpoint_every)
-    check_whole(resample_every=1 if resample_every is None else resample_every)
-    check_amount(lr=lr, zero=False)
-    _check_trainable(sae, resample_every)
+    check_whole(checkpoint_every=checkpoint_every, steps=steps)
     warmup = max(1, steps // 20) if warmup is None else warmup
-    optimiser = torch.optim.Adam(sae.parameters(), lr=lr, fused=True)
-    silent = torch.zeros(sae.d_sae, dtype=torch.int32, device=sae.W_dec.device)  # steps since each latent was on
-    x, y = (parallel.gathered(part) for part in taken(batches(0), sae, "the batch of step 0"))
-    run = {"architecture": type(sae).__name__, **sae.config, "steps": steps, "lr": lr, "warmup": warmup, "bf16": bf16}
-    run |= {"normalise": normalise, "dead_after": dead_after, "resample_every": resample_every, "log_every": log_every}
-    run |= {"batch": list(x.shape), "dtype": str(sae.W_dec.dtype)}
-    run |= {"frozen": [name for name, parameter in sae.named_parameters() if not parameter.requires_grad]}
-    begun, data = sample(*sae.parameters()), sample(x, y)
-    path = Path(checkpoint).absolute() if checkpoint else None
-    start, scale, history = 0, (1.0, 1.0), History()
-    if path and path.exists():
-        state, tensors = open_checkpoint(path, run, [begun, sae.starts.get(path)], data)
-        put_back(tensors, sae, optimiser, silent)
-        start, scale, history = state["step"], tuple(state["scale"]), History(**state["history"])
-        begun = tensors["start"]
-        if watch and parallel.is_first():
-            watch(history)
-    else:
-        scale = _begin(sae, x, y, normalise)
-    if path:
-        sae.starts[path] = begun
-    warned = False
-
-    sae.train()
-    loss_of = parallel.averaging(sae)
+    plan = Plan(steps, lr, warmup, bf16, normalise, dead_after, resample_every, log_every)
+    run = Run(sae, batches, plan, checkpoint, watch)
     quiet, out = not (progress and parallel.is_first()), sys.stdout if "ipykernel" in sys.modules else sys.stderr
-    bar = {"initial": start, "total": steps, "disable": quiet, "leave": False, "file": out}  # Jupyter's stderr is red
+    bar = {
+        "initial": run.start,
+        "total": steps,
+        "disable": quiet,
+        "leave": False,
+        "file": out,
+    }  # Jupyter's stderr is red
     try:
-        for step in tqdm(range(start, steps), **bar):
-            x, y, keep = shortened(*taken(batches(step), sae, f"the batch of step {step}"))
-            if keep is not None and not warned:
-                warnings.warn(_outliers(keep, step), stacklevel=4)
-                warned = True
-            x, y = (x * scale[0],) * 2 if y is x else (x * scale[0], y * scale[1])
-            for group in optimiser.param_groups:
-                group["lr"] = lr * min((step + 1) / max(1, warmup), (steps - step) / max(1, steps / 5), 1.0)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-                loss = loss_of(x, y, dead=silent >= dead_after, warm=min(1.0, (step + 1) / max(1, 2 * warmup)))
-            optimiser.zero_grad()
-            total = loss.total
-            if not total.isfinite():
-                raise ValueError(f"The loss is {total.item()} at step {step}, though its batch is finite. {DIVERGED}")
-            total.backward()
-            _update(sae, optimiser)
-            with torch.no_grad():
-                silent += 1
-                silent[parallel.gathered((loss.f > 0).any(0, keepdim=True).byte()).bool().any(0)] = 0
-                if step % log_every == 0 or step == steps - 1:
-                    dead = float((silent >= dead_after).float().mean())
-                    history.record(step, **_numbers(loss, y, keep), dead=dead)
-                    if watch and parallel.is_first():
-                        watch(history)
-                if resample_every and (step + 1) % resample_every == 0 and step < 0.95 * steps:
-                    rows, error = parallel.gathered(x), parallel.gathered(y - loss.x_hat)
-                    silent[resample(sae, optimiser, silent >= dead_after, rows, error, seed=step)] = 0
-            if path and parallel.is_first() and ((step + 1) % checkpoint_every == 0 or step == steps - 1):
-                state = {"step": step + 1, "scale": scale, "run": run, "history": asdict(history)}
-                save_checkpoint(path, state, sae, optimiser, {"silent": silent, "start": begun, "data": data})
+        for step in tqdm(range(run.start, steps), **bar):
+            run.step(step)
+            if (step + 1) % checkpoint_every == 0 or plan.is_last(step):
+                run.save(step)
         check_finite(sae, "after the last step")
     finally:
-        sae.rescale(1 / scale[0], 1 / scale[1])
-        sae.eval()
+        run.end()
     if isinstance(sae, BatchTopKSAE):
         ends = range(max(0, steps - 8), steps)
         last = [taken(batches(step), sae, f"the batch of step {step}")[0] for step in ends]
         calibrate(sae, parallel.gathered(torch.cat(last)))
-    return history
-
-
-def _check_trainable(sae: SAE, resample_every: int | None) -> None:
-    """Raise ValueError where a dictionary can't be trained as it is, saying how it could be."""
-    kind, parameters = type(sae).__name__, dict(sae.named_parameters())
-    if any(parameter.is_inference() for parameter in parameters.values()):
-        raise ValueError(f"This {kind} was made under torch.inference_mode(), so it can't learn: make it outside.")
-    if sae.W_dec.dtype not in (torch.float32, torch.float64):
-        told = str(sae.W_dec.dtype).removeprefix("torch.")
-        raise ValueError(
-            f"A {kind} in {told} can't be trained: call sae.float() first; bf16=True makes the products bfloat16."
-        )
-    frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
-    if len(frozen) == len(parameters):
-        raise ValueError(f"Every parameter of this {kind} is frozen, so there is nothing to train.")
-    if resample_every and (fixed := [name for name in frozen if name in sae.of_latents]):
-        raise ValueError(f"resample_every lets latents start again, but {', '.join(fixed)} is frozen: leave it out.")
-
-
-@torch.no_grad()
-def _begin(sae: SAE, x: Tensor, y: Tensor, normalise: bool) -> tuple[float, float]:
-    """Bring a dictionary to training units by the first batch, and a fresh one to its mean; returns the two scales."""
-    check_finite(sae, "before the first step")
-    *_, keep = shortened(x, y)
-    x, y = (x, y) if keep is None else (x[keep], y[keep])
-    scale = (scale_of(x), scale_of(y)) if normalise else (1.0, 1.0)
-    moved = [getattr(sae, name) for name in ("b_dec", *sae.biases)]
-    if sae.b_dec.any() or not all(parameter.requires_grad for parameter in moved):
-        sae.rescale(*scale)
-    else:
-        sae.start_at(x * scale[0], y * scale[1])
-    return scale
+    return run.history
 
 
 @torch.no_grad()
@@ -235,42 +130,3 @@ def calibrate(sae: SAE, activations: Tensor) -> float:
     theta = largest.kthvalue(len(largest) - n + 1).values if n <= len(largest) else torch.zeros(())
     sae.threshold.copy_(theta)
     return float(theta)
-
-
-@torch.no_grad()
-def _update(sae: SAE, optimiser: torch.optim.Optimizer) -> None:
-    """One step of Adam that leaves the rows of W_dec at norm 1 and thresholds at 0 or more."""
-    if (grad := sae.W_dec.grad) is not None:
-        grad -= (grad * sae.W_dec).sum(1, keepdim=True) * sae.W_dec  # only what turns the row, not what stretches it
-    optimiser.step()
-    if sae.W_dec.requires_grad:
-        sae.W_dec.div_(sae.W_dec.norm(dim=1, keepdim=True))
-    if isinstance(sae, JumpReLUSAE):
-        sae.threshold.clamp_(min=0.0)
-
-
-def _outliers(keep: Tensor, step: int) -> str:
-    """What the user is told of the rows that aren't `keep` [batch]."""
-    out = int((~keep).sum())
-    return (
-        f"{out} of {len(keep)} rows at step {step} {'are' if out > 1 else 'is'} more than {FAR} times as long as the "
-        "median row. Training shortens such rows to the longest of the others, and history's fvu leaves them out. In a "
-        "language model they are often those of the first token: x[:, 1:] is without it."
-    )
-
-
-def _numbers(loss: Loss, y: Tensor, keep: Tensor | None) -> dict[str, float]:
-    """Terms, l0 and fvu of a batch; of the whole batch, where several processes have a part of it each.
-
-    The fvu is that of the rows to `keep` [batch] (bool), if they aren't all.
-    """
-    weights = torch.ones_like(y[:, :1]) if keep is None else keep.to(y).reshape(-1, *[1] * (y.ndim - 1))
-    y, x_hat = y * weights, loss.x_hat * weights  # rows that are left out become 0 on both sides
-    share = parallel.gathered(weights.flatten(1).mean(0, keepdim=True)).mean()
-    mean = parallel.gathered(y.mean(0, keepdim=True)).mean(0) / share
-    error, variance = squared_error(y, x_hat), squared_error(y, mean * weights)
-    found = {name: float(term) for name, term in loss.terms.items()}
-    found |= {"l0": float((loss.f > 0).sum()) / len(loss.f), "error": float(error), "variance": float(variance)}
-    found = parallel.mean(found)
-    lost, total = found.pop("error"), found.pop("variance")
-    return found | {"fvu": lost / total if total else float("nan")}
