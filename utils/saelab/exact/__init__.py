@@ -12,12 +12,33 @@ behaviours are planted, and half of the heads and two of the MLPs are busy with 
     exact.prompts(8, seed=0)["ioi"].tokens       # and .corrupted, .answer, .wrong
     exact.circuit()["ioi"]["nodes"]              # the truth
 
-`mechanism.py` is the model, written to be read; `ablation.py` shows by brute force that the truth is true.
+    exact.features(), exact.qk_pairs("a2.2")     # an exact dictionary, and why a head looks where it looks
+    exact.table()                                # the people that MLP 1 knows, as an exact transcoder
+    exact.two_step()                             # an AND in two layers, and a shortcut that explains nothing
+
+`mechanism.py` is the model, written to be read; `ablation.py` shows by brute force that the truth is true;
+`planted.py` names what dictionaries, transcoders and attention attribution have to find.
 """
 
 from .mechanism import model
+from .planted import CrossLayer, Features, Table, TwoStep, features, qk_pairs, table, two_step
 from .saved import save
 from .truth import circuit
 from .vocabulary import Prompts, prompts, tokenizer
 
-__all__ = ["Prompts", "circuit", "model", "prompts", "save", "tokenizer"]
+__all__ = [
+    "CrossLayer",
+    "Features",
+    "Prompts",
+    "Table",
+    "TwoStep",
+    "circuit",
+    "features",
+    "model",
+    "prompts",
+    "qk_pairs",
+    "save",
+    "table",
+    "tokenizer",
+    "two_step",
+]
