@@ -72,7 +72,7 @@ def qk_pairs(head: str, sharp: float = SHARP) -> dict[tuple[str, str], float]:
 
 
 class Table(NamedTuple):
-    """A table in an MLP as an exact transcoder: latent i is on where `reads[i] · x > threshold`, and adds `writes[i]`.
+    """A table in an MLP as an exact transcoder: latent i is on where reads[i] · x > threshold, and adds writes[i].
 
     people: (first name, surname) of each latent; sports: what it answers; reads, writes [24, d_model].
     """
@@ -100,8 +100,8 @@ def table() -> Table:
 class CrossLayer(NamedTuple):
     """A cross-layer transcoder of two layers: latents relu(encoder x + bias), each writing to its own layer or later.
 
-    encoder [latents, d] reads what enters the latent's layer; layer [latents] is 0 or 1; decoder [latents, 2, d]: what a
-    latent adds to the output of MLP 0 and of MLP 1 (nothing to a layer before its own).
+    encoder [latents, d] reads what enters the latent's layer; layer [latents] is 0 or 1; decoder [latents, 2, d]: what
+    a latent adds to the output of MLP 0 and of MLP 1 (nothing to a layer before its own).
     """
 
     names: tuple[str, ...]
@@ -137,7 +137,7 @@ class TwoStep(NamedTuple):
 
     @staticmethod
     def run(stream: Tensor, b: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
-        """What enters and what leaves the MLPs, each [n, 2, 5], from the stream [n, 5]; with `b` MLP 0 writes that b."""
+        """What enters and leaves the MLPs, each [n, 2, 5], from the stream [n, 5]; with `b` MLP 0 writes that b."""
         a1, a2, a3 = stream[:, :3].T
         both = torch.relu(a1 + a2 - 1) if b is None else torch.zeros_like(a1) + b
         zero = torch.zeros_like(a1)
