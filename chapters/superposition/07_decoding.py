@@ -40,7 +40,9 @@ def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) ->
 
 # %%
 by_match = predict("Of the six largest entries of W.T @ x, how many belong to features that are on?", ..., "entries")
-by_inverse = predict("And of the six largest entries of pinv(W) @ x?", ..., "entries")
+by_inverse = predict(
+    "Of the six largest entries of pinv(W) @ x, how many belong to features that are on?", ..., "entries"
+)
 
 # %%
 hidden = 32

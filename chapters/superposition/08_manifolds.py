@@ -57,7 +57,7 @@ plots.scatter(
 
 # %%
 how_many = predict("How many of the six clouds could two ordinary features have made?", ..., "clouds")
-round_one = predict("And cloud C?", ..., among=["two features could have made it", "it needs its plane"])
+round_one = predict("Could two ordinary features have made cloud C?", ..., among=["yes", "no, it needs its plane"])
 
 # %% [markdown]
 # Two ordinary features make a plane in one of two ways. Either they come and go *independently*: then there's a pair
@@ -152,7 +152,7 @@ for name, cloud in gallery.items():
     print(f"{name}: irreducible {irreducible(cloud)!s:5}   second principal variance / first {second / first:.1f}")
 assert [irreducible(cloud) for cloud in gallery.values()] == [True, False, False, False, False, True]
 how_many.came_out(sum(not irreducible(cloud) for cloud in gallery.values()), within=0)
-round_one.came_out("it needs its plane" if irreducible(gallery["C"]) else "two features could have made it")
+round_one.came_out("no, it needs its plane" if irreducible(gallery["C"]) else "yes")
 
 # %% [markdown]
 # Only A and F need their plane. The last column shows how little the principal variances tell: equal or nearly so for a
