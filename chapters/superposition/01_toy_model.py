@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 # %% [markdown]
 # Can a model keep five things in two numbers?
@@ -41,6 +41,10 @@ from saelab import check, hint, plots
 # float64 in, float64 out, random numbers included. And **arguments are never changed**: work on a copy. A loop is as
 # good an answer as an `einsum`.
 #
+# **Guess first.** Before some results a cell asks what you expect: `predict("…?", ...)`. Put your guess in place of the
+# dots. Nothing is graded, and a guess that fails teaches more than one that holds. When the result is there, it is
+# shown beside your guess; `saelab status` lists them all.
+#
 # | letter | in the code | what it is |
 # |---|---|---|
 # | | `inst` | instances: copies of the model trained side by side, each with weights of its own |
@@ -55,9 +59,17 @@ from saelab import check, hint, plots
 # ## What does a sparse feature look like?
 #
 # Most things that could be true of a sentence are not. It mentions no castle, isn't in French, quotes no law. The toy
-# keeps just this: a feature is nearly always off, and when it is on, it is on by some amount. Before you read on,
-# guess: with five features, each on in one row out of twenty, **how often are two of them on together?**
-#
+# keeps just this: a feature is nearly always off, and when it is on, it is on by some amount. How often do two of them
+# get in each other's way?
+
+# %%
+crowded = predict(
+    "Five features, each on in one row out of twenty. Of the rows where anything is on, what share has two or more on?",
+    ...,
+    "%",
+)
+
+# %% [markdown]
 # Every entry of $x$ is drawn independently of every other, over instances, rows and features alike:
 #
 # $$x_i = \begin{cases} u_i & \text{with probability } p_i\\ 0 & \text{otherwise}\end{cases}\qquad u_i\sim U[0,1]$$
@@ -119,11 +131,18 @@ for density, on in zip(densities, (x > 0).sum(dim=2).float().mean(dim=1)):
 titles = [f"p = {density:g}, S = {1 - density:g}" for density in densities]
 plots.heat_map(x, title=f"{feats} features", x="feature", y="row of data", unit="x", titles=titles)
 
+# %%
+# Five features, each on in one row out of twenty
+x = generate_batch(1, 200_000, torch.full((1, 5), 1 / 20))
+number_on = (x > 0).sum(dim=2)
+share = (number_on >= 2).sum() / (number_on >= 1).sum()
+crowded.came_out(100 * share)
+
 # %% [markdown]
-# And your guess? Five features with $p = 1/20$ leave a row empty with probability $.95^5 = .77$ and put exactly one on
-# with $5\cdot .05\cdot .95^4 = .20$; only 2 % of the rows have two or more. **Where anything happens at all, nine times
-# in ten it is a single feature.** With $p = 1/2$ it is one time in six. Keep this in mind: a model that gets confused
-# only when two features are on at once has little to fear from sparse data.
+# Where does this number come from? Five features with $p = 1/20$ leave a row empty with probability $.95^5 = .77$ and
+# put exactly one on with $5\cdot .05\cdot .95^4 = .20$; only 2 % of the rows have two or more. **Where anything happens
+# at all, nine times in ten it is a single feature.** With $p = 1/2$ it is one time in six. Keep this in mind: a model
+# that gets confused only when two features are on at once has little to fear from sparse data.
 #
 # Real data are not like this. There, features come in families (castles and kings), some are a thousand times rarer
 # than others, and you are not given the list. Families return in exercise 1.10; the missing list is why there are
@@ -375,12 +394,17 @@ def through_the_gram_matrix(x, W, b):
 #
 # $$L = \sum_{\text{inst}}\ \frac{1}{B\,n}\sum_{\text{batch}}\sum_{i} I_i\,(x_i - \hat x_i)^2$$
 #
-# A mean over batch and features, and then a **sum** over the instances. Why not one mean over everything? Guess first:
-# you train ten models in one tensor, then a hundred. What should happen to the gradient of the first?
-#
-# Nothing, and that is what the sum does: the weights of one instance occur in one term only, so each gets exactly the
-# gradient that it would get alone. A mean over $k$ instances would divide it by $k$.
-#
+# A mean over batch and features, and then a **sum** over the instances. Why not one mean over everything? Think of the
+# gradient of the first model when others are trained beside it.
+
+# %%
+beside = predict(
+    "Four models are trained side by side, on the mean of their losses. How many times as long is the gradient of the "
+    "first model as when it is trained alone?",
+    ...,
+)
+
+# %% [markdown]
 # In your head: one row of two features, $I = (1, \tfrac12)$ and $x = (1, 2)$, of which nothing comes out, costs
 # $(1\cdot 1^2 + \tfrac12\cdot 2^2)/2 = 1.5$. Two such rows cost the same; two such instances cost 3.
 
@@ -445,11 +469,14 @@ lengths = {
     "together, averaged": gradient_lengths(every_one, factor=1 / n_inst),
 }
 assert torch.allclose(lengths["alone"], lengths["together, summed"])
+beside.came_out(lengths["together, averaged"][0] / lengths["alone"][0])
 plots.bars(lengths, every_one, title="Gradients of four models", x_title="instance", y_title="|∂L/∂W|")
 
 # %% [markdown]
-# The first two series are the same, the third is a quarter of them. So a number that you read off one instance (a phase
-# boundary, a dimensionality) doesn't depend on how many others you trained beside it.
+# The first two series are the same, the third is a quarter of them. The weights of one instance occur in one term of
+# the sum only, so each gets exactly the gradient that it would get alone; a mean over $k$ instances divides it by $k$.
+# With the sum a number that you read off one instance (a phase boundary, a dimensionality) doesn't depend on how many
+# others you trained beside it.
 #
 # Would a mean have done harm? Not much: Adam divides a gradient by its own recent size, so a constant factor of a
 # quarter all but cancels. You would notice it elsewhere: losses shrink as instances are added, weight decay becomes
@@ -513,10 +540,19 @@ def as_one_contraction(x, x_hat, importance):
 #
 # $$L_\text{linear} = \frac{n-m}{n}\,\mathrm{Var}(x_i) = \frac{3}{5}\left(\frac p3 - \frac{p^2}4\right)$$
 #
-# The toy has no more than two numbers either. Where will its curve go?
+# The toy has no more than two numbers either. How low will it get? Choose how often a feature is on, write down what
+# you expect, and run. The text below is about $p = 0.05$; come back with another $p$ afterwards, rarer or denser.
 
 # %%
-p = 0.05  # how often a feature is on: try 1
+p = 0.05  # how often a feature is on, from 0.01 to 1
+ends_at = predict(
+    f"Features are on with probability {p:g}. Where does the loss of the model with a ReLU end, in percent of the loss "
+    "of the best linear model?",
+    ...,
+    "%",
+)
+
+# %%
 steps = 200
 lr = 0.03
 
@@ -549,6 +585,7 @@ for name, model in {"linear": linear, "with a ReLU": forward}.items():
 
 if p == 0.05:
     assert finals["with a ReLU"] < 0.3 * best_linear  # 18 other seeds and learning rates ended at .18 to .21
+ends_at.came_out(100 * finals["with a ReLU"] / best_linear, within=10)
 axes = {"x_title": "step", "y_title": "loss", "guides": {"best linear": best_linear}, "log_y": True}
 plots.line(torch.arange(steps), losses, title="Five features, two hidden numbers", **axes)
 
@@ -559,5 +596,5 @@ plots.line(torch.arange(steps), losses, title="Five features, two hidden numbers
 # more nearly right.
 #
 # The curve doesn't tell how. You haven't looked at a single arrow of the trained model: it may have found your
-# pentagon, or dropped a feature and shared the room among the rest. Nor does the curve tell what sparsity has to do
-# with it. Set `p` to 1 and the gap is gone; the next sections are about what happens in between, and why.
+# pentagon, or dropped a feature and shared the room among the rest. Nor does a single curve tell what sparsity has to
+# do with it. Set `p` to 1: is the gap still there? The next sections are about what happens in between, and why.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # exercises of other sections, solved; `train` is the next section's
 
@@ -46,8 +46,17 @@ best = runs[torch.arange(7), loss.argmin(dim=1)]  # kind hidden feats: the run o
 # ## How well could a linear model do?
 #
 # Take the ReLU away. You still have five features, two hidden dimensions and a bias, and may choose the weights freely.
-# **Guess before you read on: is dense or sparse data easier for such a model? Which features does it keep?**
-#
+# Which features would you keep? And is dense or sparse data easier for such a model?
+
+# %%
+harder = predict(
+    "Five equally important features, two dimensions, a linear model. For which data does it lose the larger share of "
+    "the features' variance?",
+    ...,
+    among=["dense (p = 1)", "sparse (p = 0.05)", "no difference"],
+)
+
+# %% [markdown]
 # All that it can compute is $\hat x = Ax + a$, with a matrix $A$ of rank at most $m$. Three steps find the best one.
 #
 # *The bias takes care of the means.* Whatever $A$ is, the best $a$ makes the average error zero. So the means cost
@@ -123,6 +132,11 @@ relu = loss[1:].min(dim=1).values
 assert ((pca / ours - 1).abs() < 0.05).all()  # these samples know the variance of a sparse feature to about 1%
 assert abs(ours[0] / 0.05 - 1) < 1e-5 and abs(loss[1].median() / 0.05 - 1) < 0.02  # dense: the ReLU is of no use
 print("Loss of the ReLU model over that of the linear one:", ", ".join(f"{r:.1f}" for r in relu / ours))
+lost = 5 * pca / samples.var(dim=1).sum(dim=1)  # share of the features' variance, for each p
+if abs(lost[0] - lost[-1]) < 0.05:
+    harder.came_out("no difference")
+else:
+    harder.came_out("dense (p = 1)" if lost[0] > lost[-1] else "sparse (p = 0.05)")
 plots.line(
     1 / q,
     {"best linear model, your formula": ours, "PCA on samples": pca, "ReLU model, trained": relu},
@@ -355,9 +369,14 @@ def divide_afterwards_in_float64(W):
 # ## How much of a dimension does each feature get?
 #
 # Five features share a plane, and it was up to the model how to divide its two dimensions among them. Did every feature
-# get two fifths? Did some get a whole dimension and others nothing? **Before you read on, look at the arrows above and
-# guess.**
-#
+# get two fifths? Did some get a whole dimension and others nothing? Look at the arrows above.
+
+# %%
+largest_share = predict(
+    "The best run at p = 0.3: how much of a dimension, from 0 to 1, does the feature get that gets most?", ...
+)
+
+# %% [markdown]
 # To answer, we need to say what "getting a dimension" means. Take feature $i$, the column $W_i$ of `W`, and walk along
 # its direction $\hat W_i = W_i / \lVert W_i\rVert$. Which features cast a shadow there? Every feature $j$ does, of
 # length $\hat W_i\cdot W_j$. The *dimensionality* of feature $i$ is its own squared length over all the squared shadows
@@ -438,6 +457,7 @@ D_best = torch.stack([dimensionality(W) for W in best])
 assert ((D_best[3].sort().values - torch.tensor([0, 0.5, 0.5, 0.5, 0.5])).abs() < 0.03).all(), D_best[3]
 assert ((D_best[5:] - 0.4).abs() < 0.03).all(), D_best[5:]
 assert ((D.sum(dim=-1) - 2).abs() < 0.01).all(), D.sum(dim=-1)
+largest_share.came_out(D_best[3].max(), within=0.05)
 plots.dimensionality_strip(
     list(D.flatten(1)),
     kinds,
@@ -457,6 +477,27 @@ plots.dimensionality_strip(
 # random $W$ falls short): it counts the dimensions in use and nothing else. Nor does a fraction by itself mean that
 # sharing pays: with dense, equally important features any plane will do, and the dots lie anywhere between 0 and 1.
 # The evidence is that runs which started from different weights meet at the *same* fractions.
+#
+# **Now your own plane.** Choose how many features have to share it and how rare they are, and say how many of them will
+# find a place. Then look at the fractions: which arrangement of the table above is it?
+
+# %%
+n = 6  # features, from 3 to 10
+p_own = 0.05  # how often each is on, from 0.02 to 1
+placed = predict(
+    f"{n} features, on with probability {p_own:g}: how many get more than a tenth of a dimension?", ..., "features"
+)
+
+# %%
+torch.manual_seed(0)
+p_n = torch.full((n_runs, n), p_own)
+batches = [toy.generate_batch(n_runs, 128, p_n) for _ in range(800)]
+W_n, b_n = toy.train(0.6 * torch.randn(n_runs, 2, n), torch.zeros(n_runs, n), batches, torch.ones(n_runs, n), 0.03)
+x = toy.generate_batch(n_runs, 20_000, p_n)
+best_n = W_n[(x - toy.forward(x, W_n, b_n)).square().mean(dim=(1, 2)).argmin()]  # the run of the lowest loss
+fractions = dimensionality(best_n)
+print("dimensionality:", ", ".join(f"{share:.2f}" for share in fractions.sort(descending=True).values))
+placed.came_out((fractions > 0.1).sum(), within=0)
 
 
 # %% misconception="dimensionality"

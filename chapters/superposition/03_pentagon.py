@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
@@ -44,9 +44,15 @@ class Batches(Dataset):
 # ## Which shape do five features take in a plane?
 #
 # Five features, equally important, and a hidden space of two dimensions. The model could keep two features and forget
-# three. It could lay two pairs back to back and forget one. Or it could squeeze in all five. **Guess before you train
-# anything:** which is it when features are always on ($p=1$)? Three times in ten? Three times in a hundred?
-#
+# three. It could lay two pairs back to back and forget one. Or it could squeeze in all five, on the corners of a
+# pentagon. Which is it when features are on three times in ten? And once in ten? Twelve models will be trained at
+# each of these, from different starts.
+
+# %%
+at_03 = predict("Twelve runs, features on three times in ten: how many end in a pentagon?", ..., "runs")
+at_01 = predict("Twelve runs, features on once in ten: how many end in a pentagon?", ..., "runs")
+
+# %% [markdown]
 # You have the data, the model and the loss; the loop is missing. One run is an anecdote, so train many at once: `W` is
 # `[inst, hidden, feats]`, and as the loss is a *sum* over instances, each has the gradient that it would have alone.
 # Adam gives every single number in `W` and `b` its own step,
@@ -178,6 +184,8 @@ assert runs > counts[2] > counts[3] > 0, counts
 assert counts[4] <= 1 and counts[5] == 0, counts
 assert (D[pentagons] - 0.4).abs().max() < 0.02  # noise of the last batches leaves the corners about 1% uneven
 assert (D.sum(dim=-1) - 2).abs().max() < 1e-3  # the rank, to rounding
+at_03.came_out(counts[levels.index(0.3)], within=2)
+at_01.came_out(counts[levels.index(0.1)], within=2)
 groups = [f"p = {level}" for level in levels]
 title = "Dimensionality of five features in a plane, twelve runs each"
 plots.dimensionality_strip(D.flatten(1), groups, title=title, guides={"1/2": 1 / 2, "2/5": 2 / 5})
@@ -208,6 +216,23 @@ plots.arrows(torch.stack(frames), titles=titles, steps=steps, title="One start, 
 # One number here proves nothing: $\sum_i D_i = 2.00$ in all 72 runs, even in the dense ones that store no single
 # feature. It says that both dimensions are in use, no more. And a plane with equal, independent features is the
 # friendliest case there is: with unequal importance or with correlations the regular shapes bend, or break.
+#
+# **Bend it yourself.** Make one feature more or less important than the other four, and say how many of twelve runs
+# still end in what `is_pentagon` calls a pentagon.
+
+# %%
+first = 2.0  # importance of feature 0, from 0.1 to 10; the others have 1
+bent = predict(f"Feature 0 has importance {first:g}, p = 0.05: how many of twelve runs end in a pentagon?", ..., "runs")
+
+# %%
+unequal = torch.ones(12, 5)
+unequal[:, 0] = first
+rare = torch.full((12, 5), 0.05)
+torch.manual_seed(0)
+W_bent, _ = train(0.4 * torch.randn(12, 2, 5), torch.zeros(12, 5), Batches(1500, 256, rare), unequal, 0.015)
+lengths = W_bent.norm(dim=1).sort(descending=True).values
+print("lengths of the arrows, on average, from the longest:", ", ".join(f"{a:.2f}" for a in lengths.mean(dim=0)))
+bent.came_out(sum(is_pentagon(w) for w in W_bent), within=2)
 
 
 # %% misconception="train"
@@ -381,9 +406,17 @@ def turned_back_in_the_complex_plane(W, tol=0.1):
 # %% [markdown]
 # ## How many features does a dimension hold?
 #
-# Now take a hundred features in ten dimensions, which no picture will show you. **Guess:** as features get rarer, does
-# the number that the model stores grow smoothly, or in jumps?
-#
+# Now take a hundred features in ten dimensions, which no picture will show you. As features get rarer, does the number
+# that the model stores grow smoothly, or in jumps?
+
+# %%
+stored = predict(
+    "A hundred features in ten dimensions, each on once in three examples: how many get a column longer than 1/2?",
+    ...,
+    "features",
+)
+
+# %% [markdown]
 # To count them without deciding which ones are "in", use their lengths. A feature that the model has learned has a
 # column of length about 1 (it should come out as large as it went in), a dropped one has length 0. So the squared
 # Frobenius norm $\lVert W\rVert_F^2 = \sum_i\lVert W_i\rVert^2$ is about the number of learned features, and
@@ -450,6 +483,7 @@ for k in range(len(p)):
     longest = lengths[k].topk(2 * hidden).values.mean()
     print(f"1/(1-S) = {x[k]:<5.1f} m/|W|² = {y[k]:.2f}   {longer:>2} columns longer than 1/2", end=", ")
     print(f"the {2 * hidden} longest have {longest:.1f} on average")
+stored.came_out((lengths[rarity == 3] > 0.5).sum(), within=4)
 
 # Six sets of starts and batches moved y by up to 0.02 at these x, other rates and run lengths by up to 0.03.
 for rare, expected, tolerance in [(1, 1, 0.03), (3, 0.5, 0.03), (5, 0.35, 0.03), (10, 0.23, 0.02), (100, 0.08, 0.015)]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
@@ -32,11 +32,24 @@ class Fresh:
 # ## When does a feature lose its place?
 #
 # Take two features and one hidden dimension. The first has importance 1, the second importance $I$. There is room for
-# one of them, or, with the ReLU's help, for both back to back. **Guess before you read on:** you hold $I$ fixed and
-# make the features denser, from hardly ever on to always on. Does the weaker one fade out, or does it vanish at once?
-# And can it be saved by making it more important? ([Elhage et al.
-# 2022](https://transformer-circuits.pub/2022/toy_model/index.html), "Superposition as a Phase Change".)
-#
+# one of them, or, with the ReLU's help, for both back to back. You hold $I$ fixed and make the features denser, from
+# hardly ever on to always on. What becomes of the weaker one? And can it be saved by making it more important?
+# ([Elhage et al. 2022](https://transformer-circuits.pub/2022/toy_model/index.html), "Superposition as a Phase Change".)
+
+# %%
+weaker = predict(
+    "Two features in one dimension get denser and denser. What happens to the shorter of the two trained weights?",
+    ...,
+    among=["it fades out", "it vanishes at once"],
+)
+one_start = predict(
+    "A model is trained from one random start. How often does it end in the arrangement of the lowest loss? "
+    "(Settings in which two arrangements cost nearly the same don't count.)",
+    ...,
+    "%",
+)
+
+# %% [markdown]
 # Put the three candidates on the table and ask what each costs. A feature is on with probability $p$, and its magnitude
 # is uniform on $[0, 1]$.
 #
@@ -181,6 +194,15 @@ print(f"away from the line, a single start: about {singles[:, clear].float().mea
 if starts >= 10:
     assert as_computed.all(), "a trained cell away from the line is not what the closed form says"
 
+errors = importance[:, None] * (held_out - toy.forward(held_out, W, b)) ** 2
+lowest = errors.mean(dim=(1, 2)).view(-1, starts).argmin(dim=1)  # cell
+arrows = W[:, 0].abs().view(-1, starts, 2)[torch.arange(len(cells)), lowest]  # cell feats
+ratio = arrows.amin(dim=1) / arrows.amax(dim=1)
+halfway = ((ratio > 0.2) & (ratio < 0.6)).float().mean()
+print(f"the shorter arrow has 0.2 to 0.6 of the longer one's length in {halfway:.0%} of the cells")
+weaker.came_out("it fades out" if halfway > 0.05 else "it vanishes at once")
+one_start.came_out(100 * singles[:, clear].float().mean(), within=10)
+
 line = torch.logspace(-1, 1, 200)
 names = ["second dropped", "first dropped", "back to back"]
 plots.phase_map(
@@ -209,6 +231,24 @@ plots.phase_map(
 # little beyond the line. At $I = .9$ and $p = .6$ we found the weights $[-.91, .82]$ and biases $[.18, .24]$ with the
 # loss $.093$ (added up over the two features, as in the table), where dropping costs $.099$ and the candidate pair
 # $.114$. The line is where *these three* tie, and the map agrees with it to about $\pm .15$ in $p$.
+#
+# **Choose a place on the map**, near the line or beyond its edges. What will the best of ten starts have done there?
+# You may compute before you predict.
+
+# %%
+i_own, p_own = 0.5, 0.5  # importance of the second feature, and how often the features are on
+place = predict(f"Importance {i_own:g}, p = {p_own:g}: what did the best of ten starts do?", ..., among=names)
+
+# %%
+importance_own = torch.tensor([1.0, i_own]).expand(10, 2)
+p_pair = torch.full((1, 2), p_own)
+torch.manual_seed(0)
+start = 0.5 * torch.randn(10, 1, 2), torch.zeros(10, 2)
+own = Fresh(800, lambda: toy.generate_batch(1, 128, p_pair).expand(10, -1, -1))
+W_own, b_own = toy.train(*start, own, importance_own, 0.03)
+x = toy.generate_batch(1, 20_000, p_pair).expand(10, -1, -1)
+print("the ten starts:", [[round(number, 2) for number in w] for w in W_own[:, 0].tolist()])
+place.came_out(names[observed_phase(W_own, b_own, x, importance_own)])
 
 
 # %% misconception="phase"
@@ -318,9 +358,15 @@ def one_start_at_a_time(W, b, x, importance):
 # ## What if features come in company?
 #
 # Until now every feature flipped its own coin. In text they don't: *Paris* brings *France* along, and a word that is a
-# verb here is not a noun. **Guess:** four features in two pairs, two hidden dimensions. Where do the two arrows of a
-# pair point if they always come together? And if they never do?
-#
+# verb here is not a noun. Take four features in two pairs, and two hidden dimensions. Where do the two arrows of a pair
+# point if they always come together? And if they never do?
+
+# %%
+ways = ["side by side", "at right angles", "back to back"]
+together = predict("Two features are on once in ten rows, always together. Their arrows lie …", ..., among=ways)
+apart = predict("Two features are each on once in ten rows, never together. Their arrows lie …", ..., among=ways)
+
+# %% [markdown]
 # To find out you need such data. Features $2k$ and $2k + 1$ are pair $k$, and each of the two is on with probability
 # $p_k$ as ever, so that nothing but the company differs. Of a *correlated* pair both are on or both are off. Of an
 # *anticorrelated* pair at most one is on:
@@ -446,6 +492,10 @@ for k in range(worlds):
     # On 16,384 rows the loss has a standard error of 10 % (at p = .1) or less, and trained arrows are a little bent.
     assert abs(loss - expected) < 0.5 * expected + 1e-4, f"p = {prob:.2f}: {loss:.4f}, computed {expected:.4f}"
     assert (partners[k] - cosine).abs().max() < 0.2, f"p = {prob:.2f}: cosines {partners[k]}, expected {cosine}"
+
+way = {1: "side by side", 0: "at right angles", -1: "back to back"}
+together.came_out(way[int(partners[0].mean().round())])
+apart.came_out(way[int(partners[-1].mean().round())])
 
 shown = [0, 5, 7]  # worlds
 titles = ["correlated, p = 0.1", "correlated, p = 0.4", "anticorrelated, p = 0.1"]

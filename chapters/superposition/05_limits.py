@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
@@ -37,10 +37,16 @@ def minimise(losses, parameters, steps, lr):
 # %% [markdown]
 # ## How nearly orthogonal can features be?
 #
-# Draw five arrows from one point on a sheet of paper, as far from each other as you can. An arrow and its opposite
-# overlap completely here: they lie on one line. **Guess before you read on: how large is the
-# |cosine| between the two that overlap most? 0.3, 0.6 or 0.8?**
-#
+# Draw five arrows from one point on a sheet of paper, so that no two overlap more than they must. An arrow and its
+# opposite overlap completely here: they lie on one line.
+
+# %%
+five_arrows = predict(
+    "Five arrows in a plane, placed as well as possible: how large is the |cosine| between the two that overlap most?",
+    ...,
+)
+
+# %% [markdown]
 # The *coherence* of the features, the columns $W_i$ of `W`, is the largest overlap of any two of them, lengths divided
 # out and sign ignored:
 #
@@ -125,6 +131,7 @@ for m in dimensions:
     simplex = torch.linalg.eigh(torch.eye(m + 1) - 1 / (m + 1)).eigenvectors[:, 1:].T  # m m+1
     print(f"{m + 1} in {m} dimensions: bound {welch(m + 1, m):.3f}, simplex {coherence(simplex):.3f}")
     assert abs(coherence(simplex) - welch(m + 1, m)) < 1e-3
+five_arrows.came_out(coherence(pentagon), within=0.05)
 
 # %% [markdown]
 # It is 0.809, the cosine of 36°. Five arrows in a plane can't reach the bound of 0.612: the angles between five
@@ -133,6 +140,13 @@ for m in dimensions:
 #
 # Is that the rule or the exception? Take seven dimensions, where you can't draw, and compare the bound with random
 # features and with features pushed apart by gradient descent on a smooth version of the coherence.
+
+# %%
+reached = predict(
+    "Nine sets of 8 to 56 features in seven dimensions, pushed apart: how many of the nine meet the Welch bound?",
+    ...,
+    "sets",
+)
 
 
 # %%
@@ -165,6 +179,7 @@ for k, n in enumerate(counts.tolist()):
 
 touches = (pushed - bound).abs() < 5e-3  # the descent ends about 2e-4 above the optimum
 print("met at", counts[touches].tolist(), "features")
+reached.came_out(touches.sum(), within=1)
 assert (pushed > bound - 1e-4).all()  # 1e-4: rounding
 if m == 7:
     assert counts[touches].tolist() == [8, 14, 28]
@@ -188,6 +203,20 @@ plots.line(
 # "Grassmannian frames with applications to coding and communication"): 3 in a plane, so no pentagon, and 28 in seven
 # dimensions.
 #
+# **Try a size of your own.** Say how much your features will have to overlap, then push them apart. The bound is
+# printed beside the result; do they meet it?
+
+# %%
+n_own, m_own = 6, 3  # features and dimensions: more features than dimensions, up to 60
+overlap = predict(f"{n_own} features in {m_own} dimensions, pushed apart: what is their coherence?", ...)
+
+# %%
+torch.manual_seed(0)
+found = coherence(push_apart(n_own, m_own))
+print(f"bound {welch(n_own, m_own):.3f}, random {coherence(torch.randn(m_own, n_own)):.3f}, pushed apart {found:.3f}")
+overlap.came_out(found, within=0.05)
+
+# %% [markdown]
 # So how many features fit? Say what overlap $\varepsilon$ you tolerate. *Below* $1/\sqrt m$, solve the bound for $n$:
 # at most $m(1-\varepsilon^2)/(1-m\varepsilon^2)$ fit. *Above* $1/\sqrt m$ the bound says nothing, however large $n$ is,
 # and the number can be huge. Two random directions overlap by more than $\varepsilon$ with probability at most
@@ -294,10 +323,19 @@ def as_the_proof_counts(n, m):
 # *This exercise is optional. It uses another model than the rest of the chapter, one that can be solved on paper, and
 # no later section needs it. Skip to computing in superposition if you like.*
 #
-# Three dimensions, ten features, each a quarter less important than the one before. You hand the dimensions out. **What
-# would you do: one each to the first three? Something for all of them, in proportion to importance? And does it matter
-# to you how rarely the features are on?**
-#
+# Three dimensions, ten features, each a quarter less important than the one before. You hand the dimensions out. One
+# each to the first three? Something for all of them, in proportion to importance? And does it matter to you how rarely
+# the features are on?
+
+# %%
+p = 0.3  # how often a feature is on: try others
+get_some = predict(
+    f"Ten features share three dimensions in the best way, on with probability {p:g}. How many get any room?",
+    ...,
+    "features",
+)
+
+# %% [markdown]
 # What is handed out is *capacity* ([Scherlis et al. 2022](https://arxiv.org/abs/2210.01892), "Polysemanticity and
 # Capacity in Neural Networks"),
 #
@@ -374,7 +412,6 @@ check(allocate)
 # %%
 n = 10  # features
 m = 3  # dimensions
-p = 0.3  # how often a feature is on
 v = 0.75 ** torch.arange(n)
 
 K = torch.full((n,), 9 / (5 * p))
@@ -382,6 +419,7 @@ C = allocate(v, K, m)
 sharing = (C > 0.01) & (C < 0.99)
 tau = ((K - 1) * v / (2 + (K - 3) * C))[sharing].mean()  # √(return / 2), the same for all features that share
 print("capacities", [f"{c:.2f}" for c in C], f"at the price τ = {tau:.2f}")
+get_some.came_out((C > 0.01).sum(), within=1)
 plots.bars(
     {"takes a whole dimension below": v, "shares below, is dropped above": v * (K - 1) / 2 - v},
     [f"{i}" for i in range(n)],

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots  # noqa: F401
+from saelab import check, hint, plots, predict  # noqa: F401
 
 
 def sparse_samples(
@@ -34,9 +34,15 @@ def found(f_hat: Float[Tensor, "rows feats"], f: Float[Tensor, "rows feats"]) ->
 # on? (The set of features that are on is called the *support* of $f$.)
 #
 # The models so far read with $W^\top x$: how well does $x$ match each column? With crowded columns every feature that
-# is on also matches its neighbours. The *pseudo-inverse* $W^+x$ undoes as much of the crowding as a matrix can: of
-# all $f$ with $Wf=x$ it takes the shortest. **Guess for both: how many of the six largest entries are right?** And
-# could any method get them all, with twice as many unknowns as equations?
+# is on also matches its neighbours. The *pseudo-inverse* $W^+x$ undoes as much of the crowding as a matrix can: of all
+# $f$ with $Wf=x$ it takes the shortest. How good are they? And could any method get all six right, with twice as many
+# unknowns as equations?
+
+# %%
+by_match = predict("Of the six largest entries of W.T @ x, how many belong to features that are on?", ..., "entries")
+by_inverse = predict(
+    "Of the six largest entries of pinv(W) @ x, how many belong to features that are on?", ..., "entries"
+)
 
 # %%
 hidden = 32
@@ -46,7 +52,10 @@ k = 6  # features on
 torch.manual_seed(0)
 W = torch.nn.functional.normalize(torch.randn(hidden, feats), dim=0)
 x, f = sparse_samples(500, W, k)
-print(f"of {k}: W.T @ x finds {found(x @ W, f):.0%}, the pseudo-inverse {found(x @ torch.linalg.pinv(W).T, f):.0%}")
+matched, inverted = found(x @ W, f), found(x @ torch.linalg.pinv(W).T, f)
+print(f"of {k}: W.T @ x finds {matched:.0%}, the pseudo-inverse {inverted:.0%}")
+by_match.came_out(k * matched, within=0.5)
+by_inverse.came_out(k * inverted, within=0.5)
 
 # %% [markdown]
 # Both use only the matrix. Neither uses the other thing you know: *few* entries of $f$ are not zero. That is a great
@@ -209,6 +218,25 @@ plots.line(
 # Look at the right-hand end as well: at 14 on, OMP is no better than the projection, and below the pseudo-inverse.
 # One wrong pick early leaves a wrong residual for all that follow, and OMP never takes a pick back.
 #
+# **Break it yourself.** Noise, more features, fewer dimensions: choose, and predict what OMP has left.
+
+# %%
+k, noise, n_feats, n_dims = 4, 0.2, 64, 32  # features on; noise in each dimension; features; dimensions
+survives = predict(
+    f"{k} of {n_feats} features are on in {n_dims} dimensions, with noise {noise:g}. What share of them does OMP find?",
+    ...,
+    "%",
+)
+
+# %%
+torch.manual_seed(0)
+D = torch.nn.functional.normalize(torch.randn(n_dims, n_feats), dim=0)
+x, f = sparse_samples(200, D, k, noise)
+print(f"ISTA finds {found(ista(x, D, lam, steps=300), f):.0%}, the pseudo-inverse ", end="")
+print(f"{found(x @ torch.linalg.pinv(D).T, f):.0%}")
+survives.came_out(100 * found(omp(x, D, k), f), within=8)
+
+# %% [markdown]
 # ## What does a sparse autoencoder have of this?
 #
 # An SAE reads with $f = \mathrm{ReLU}(W_\text{enc}x + b_\text{enc})$. Put that beside the *first* step of ISTA, from
@@ -218,7 +246,11 @@ plots.line(
 #
 # One matrix, a negative bias, a ReLU: the encoder is one step of sparse coding, with a matrix that is learned for all
 # inputs at once (*amortised*) instead of steps taken for each. (In chapter 2 $x$ and the features are *rows*: the
-# decoder's rows are the columns of this $W$.) **How much do the other steps bring?**
+# decoder's rows are the columns of this $W$.) How much do the other steps bring? With enough of them ISTA finds nearly
+# all of six features. Take the best encoder there can be, one that is trained on the right answers.
+
+# %%
+one_pass = predict("Six of 64 features are on. What share of them does such an encoder find?", ..., "%")
 
 # %%
 steps = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500]
@@ -245,6 +277,7 @@ encoder = trained_encoder(W, k)
 one_layer = found(encoder(x), f)
 print(f"one step {by_steps[0]:.2f}, trained encoder {one_layer:.2f}, {steps[-1]} steps {by_steps[-1]:.2f}")
 assert by_steps[0] < one_layer < by_steps[-1], (by_steps, one_layer)
+one_pass.came_out(100 * one_layer, within=8)
 
 plots.line(
     steps,

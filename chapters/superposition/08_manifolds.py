@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 
 def mutual_information(x: Float[Tensor, "batch"], y: Float[Tensor, "batch"], bins: int = 10) -> float:
@@ -29,7 +29,7 @@ def mutual_information(x: Float[Tensor, "batch"], y: Float[Tensor, "batch"], bin
 # ## Is this feature really two-dimensional?
 #
 # Below are six clouds of points in a plane. An ordinary feature has a direction and a strength. **Which of the clouds
-# could two ordinary features have made? Decide all six before you read on.** (One of them should worry you.)
+# could two ordinary features have made?** Decide all six. (One of them should worry you.)
 
 # %%
 N = 2000  # points
@@ -54,6 +54,10 @@ plots.scatter(
     x_title="first coordinate",
     y_title="second coordinate",
 )
+
+# %%
+how_many = predict("How many of the six clouds could two ordinary features have made?", ..., "clouds")
+round_one = predict("Could two ordinary features have made cloud C?", ..., among=["yes", "no, it needs its plane"])
 
 # %% [markdown]
 # Two ordinary features make a plane in one of two ways. Either they come and go *independently*: then there's a pair
@@ -147,6 +151,8 @@ for name, cloud in gallery.items():
     first, second = torch.linalg.eigvalsh(cloud.T.cov()).flip(0).tolist()
     print(f"{name}: irreducible {irreducible(cloud)!s:5}   second principal variance / first {second / first:.1f}")
 assert [irreducible(cloud) for cloud in gallery.values()] == [True, False, False, False, False, True]
+how_many.came_out(sum(not irreducible(cloud) for cloud in gallery.values()), within=0)
+round_one.came_out("no, it needs its plane" if irreducible(gallery["C"]) else "yes")
 
 # %% [markdown]
 # Only A and F need their plane. The last column shows how little the principal variances tell: equal or nearly so for a
@@ -155,7 +161,12 @@ assert [irreducible(cloud) for cloud in gallery.values()] == [True, False, False
 #
 # Now the other half of the question: what does a dictionary make of a ring? Each of its latents is one direction and
 # one non-negative number. Give it $k$ latents, spread evenly round the ring, and let one of them be active at a time,
-# the one that fits best. **What will the reconstruction look like, and how much of the variance will it explain?**
+# the one that fits best. Draw for yourself what the reconstruction will look like. Choose $k$, predict how much of the
+# variance it explains, and run.
+
+# %%
+k = 7  # latents, from 3 to 30
+explained = predict(f"{k} latents round a ring, one active at a time: how much of the variance is explained?", ..., "%")
 
 
 # %%
@@ -168,31 +179,34 @@ def tile(x: Float[Tensor, "batch 2"], k: int) -> Float[Tensor, "batch 2"]:
     return strength[:, None] * directions[best]
 
 
-latents = (4, 7, 12)
-for k in latents:
-    share = 1 - (ring - tile(ring, k)).pow(2).sum() / ring.pow(2).sum()
-    width = torch.tensor(2 * torch.pi / k)  # of the arc that one latent serves
+share = {}
+for latents in sorted({4, 7, 12, k}):
+    share[latents] = 1 - (ring - tile(ring, latents)).pow(2).sum() / ring.pow(2).sum()
+    width = torch.tensor(2 * torch.pi / latents)  # of the arc that one latent serves
     law = 0.5 + 0.5 * width.sin() / width
-    print(f"{k:2} latents explain {share:.3f} of the ring's variance; the formula says {law:.3f}")
-    assert abs(share - law) < 0.01  # 2,000 random points: standard error below 0.002
+    print(f"{latents:2} latents explain {share[latents]:.3f} of the ring's variance; the formula says {law:.3f}")
+    assert abs(share[latents] - law) < 0.01  # 2,000 random points: standard error below 0.002
+explained.came_out(100 * share[k], within=3)
+made = f"what {k} latents make of it"
 plots.scatter(
-    {"the ring": ring[:800], "what 7 latents make of it": tile(ring, 7)[:800]},
-    title="A ring, and its reconstruction by seven latents",
+    {"the ring": ring[:800], made: tile(ring, k)[:800]},
+    title="A ring, and its reconstruction",
     x_title="first coordinate",
     y_title="second coordinate",
-    colour={"the ring": phase[:800], "what 7 latents make of it": phase[:800]},
+    colour={"the ring": phase[:800], made: phase[:800]},
     colour_title="phase",
     cyclic=True,
 )
 
 # %% [markdown]
-# The ring became seven short spokes. Each latent serves an arc of width $2\pi/k$. On its own direction it is perfect;
-# towards the ends of its arc it can only shrink, by the cosine of the angle between the point and its direction.
-# Averaged over the arc, with width $w = 2\pi/k$, this explains $\frac12 + \frac12 \frac{\sin w}{w}$ of the variance:
-# with seven latents 94%, with twelve 98%. Nothing in such a number says that anything is wrong, and every single latent
-# would look clean to you: "fires on Tuesday". But the colour has stopped running along the shape: within a spoke, two
-# phases on either side of the latent's direction have become *the same point*. What was there, the phase, and the
-# neighbourhood of Monday and Sunday, isn't in any single latent; it is in how the seven directions lie to each other.
+# With seven latents the ring becomes seven short spokes. Each latent serves an arc of width $2\pi/k$. On its own
+# direction it is perfect; towards the ends of its arc it can only shrink, by the cosine of the angle between the point
+# and its direction. Averaged over the arc, with width $w = 2\pi/k$, this explains $\frac12 + \frac12 \frac{\sin w}{w}$
+# of the variance: with seven latents 94%, with twelve 98%. Nothing in such a number says that anything is wrong, and
+# every single latent would look clean to you: "fires on Tuesday". But the colour has stopped running along the shape:
+# within a spoke, two phases on either side of the latent's direction have become *the same point*. What was there, the
+# phase, and the neighbourhood of Monday and Sunday, isn't in any single latent; it is in how the seven directions lie
+# to each other.
 #
 # This is what was found in real models. In GPT-2 small, layer 7,
 # [Engels et al. 2024](https://arxiv.org/abs/2405.14860) clustered the latents of a sparse autoencoder by the similarity

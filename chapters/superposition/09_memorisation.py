@@ -2,9 +2,9 @@
 # # Superposition and memorisation
 #
 # All models of this chapter got fresh examples at every step, so there was nothing to learn but the features. Real
-# models see a finite pile of text, and they can repeat some of it word for word. **If the toy model gets only five
+# models see a finite pile of text, and they can repeat some of it word for word. If the toy model gets only five
 # examples, again and again, what will it put into its two dimensions: features, or the examples? And how could you tell
-# from the weights?** This capstone takes most of what you built in the chapter: sparse batches, the model and its loss,
+# from the weights? This capstone takes most of what you built in the chapter: sparse batches, the model and its loss,
 # training many instances at once, and dimensionality.
 
 # %% setup=1
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, lab, models, plots, reference
+from saelab import check, hint, lab, models, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 
@@ -66,6 +66,22 @@ class Samples:
 # | one example that is in the set three times, and no other | 1/3 each |
 # | an example with dropped features only, $h_t = 0$ | 0, by convention |
 #
+# Which of the two sets of vectors will be spread evenly over the plane when there are five examples? And what becomes
+# of fresh examples when there are fifty?
+
+# %%
+even = predict(
+    "80 features, two dimensions, five training examples. Which get more equal shares of the plane?",
+    ...,
+    among=["the features", "the examples"],
+)
+at_fifty = predict(
+    "Fifty training examples. How does the loss on fresh examples compare with 1, the loss of outputting zero?",
+    ...,
+    among=["well below 1", "about 1", "well above 1"],
+)
+
+# %% [markdown]
 # You write the experiment's three instruments: the training set, the two losses (on these examples, and on fresh ones),
 # and the two dimensionalities. Each works on many instances at once, and none lets them mix.
 
@@ -183,6 +199,7 @@ for T, (train, test) in zip(SIZES, losses):
     print(f"T = {T:5}: loss on the training set {train.median():.1f}, on fresh examples {fresh} (medians)")
 test_at = {T: test.median() for T, (_, test) in zip(SIZES, losses)}
 assert test_at[50] > 1.2 and test_at[10000] < 1  # eight runs of this kind gave 2 to 16, and 0.9
+at_fifty.came_out("well above 1" if test_at[50] > 1.2 else "about 1" if test_at[50] > 0.8 else "well below 1")
 
 # %%
 # T = 5, all seeds: how even is the room that the examples get, and how far apart do they lie?
@@ -194,6 +211,8 @@ print(f"dimensionality: examples {D_examples[0].mean():.2f} on average, features
 # Memorised examples need no perfect pentagon, only thresholds that tell them apart; other runs gave gaps of 66 to 76
 assert gaps.min() > 50 and gaps.max() < 95
 assert abs(D_examples[0].mean() - 0.4) < 0.01  # exactly 2/5 if the five vectors favour no direction
+uneven_features, uneven_examples = (D[0].std() / D[0].mean() for D in (D_features, D_examples))
+even.came_out("the examples" if uneven_examples < uneven_features else "the features")
 
 # %%
 # Now look: the same plane, once with the features in it, once with the examples (each panel has its own scale)
@@ -263,6 +282,21 @@ plots.line(
 # a single example. *An example can be a feature*: in a set where every example had one feature only, the two
 # dimensionalities would count the same vectors. And Henighan et al. worked with 10,000 features and far longer
 # training: that the two ends look like theirs doesn't make the curves between them theirs.
+#
+# **How many can it learn by heart?** Choose a number of examples and predict what loss is left on them.
+
+# %%
+T_own = 8  # training examples, from 2 to 200
+left = predict(f"{T_own} training examples, two dimensions: what is the loss on these examples after training?", ...)
+
+# %%
+torch.manual_seed(1)
+X = training_set(SEEDS, T_own, p)
+start = 0.1 * torch.randn(SEEDS, 2, FEATS), torch.zeros(SEEDS, FEATS)
+W_own, b_own = toy.train(*start, Samples([X], 100, 2000), torch.ones(SEEDS, FEATS), 0.02)
+train, test = train_and_test_loss(W_own, b_own, X, p, 5000)
+print("on the training set", [f"{loss:.2f}" for loss in train], "on fresh examples", [f"{loss:.1f}" for loss in test])
+left.came_out(train.median(), within=0.1)
 
 
 # %% misconception="memorisation" part="training_set"
@@ -511,8 +545,14 @@ def in_loops(W, X):
 #
 # So measure, and put a *null* beside what you measure: the same number for vectors that have nothing to do with the
 # model, here random ones. Try it on the small language model that ships with the course (you meet it in chapter 2; it
-# has 128 dimensions and was trained on sentences made from templates). **Guess:** will its directions be spread more
-# evenly than random ones, or less?
+# has 128 dimensions and was trained on sentences made from templates).
+
+# %%
+spread = predict(
+    "Compared with random directions, how evenly are those spread in which the neurons of one layer write?",
+    ...,
+    among=["more evenly", "about as evenly", "less evenly"],
+)
 
 # %%
 # Directions in which one MLP of the model writes, and the embeddings of its words, beside random directions
@@ -546,6 +586,8 @@ def describe(sets):
 
 print(f"The Welch bound for {number} directions in {d_model} dimensions is {toy.welch(number, d_model):.3f}")
 in_use = describe(sets)
+relative = in_use[f"W_out of layer {layer}"] / in_use["random"]
+spread.came_out("less evenly" if relative < 0.9 else "more evenly" if relative > 1.1 else "about as evenly")
 if layer == 1:
     assert in_use["W_out of layer 1"] < 0.75 * in_use["random"]
     assert in_use["W_E, 512 words"] < in_use["W_E, 512 words, minus the mean"] < 0.5 * in_use["random"]

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 
 def generate_batch(n_inst: int, batch: int, p: Float[Tensor, "#inst feats"]) -> Float[Tensor, "n_inst batch feats"]:

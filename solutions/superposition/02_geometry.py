@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # exercises of other sections, solved; `train` is the next section's
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 

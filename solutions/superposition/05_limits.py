@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots, reference  # noqa: F401
+from saelab import check, hint, plots, predict, reference  # noqa: F401
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 

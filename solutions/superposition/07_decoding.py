@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots  # noqa: F401
+from saelab import check, hint, plots, predict  # noqa: F401
 
 
 def sparse_samples(

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 
 def mutual_information(x: Float[Tensor, "batch"], y: Float[Tensor, "batch"], bins: int = 10) -> float:

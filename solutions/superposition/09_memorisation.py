@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, lab, models, plots, reference
+from saelab import check, hint, lab, models, plots, predict, reference
 
 toy = reference("superposition")  # the exercises of earlier sections, solved
 

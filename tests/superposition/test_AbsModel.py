@@ -18,14 +18,14 @@ def random_case(rng, k, m, n, batch=1):  # W1, W2, b, x
 
 
 @pytest.mark.parametrize("case", list(BY_HAND))
-def test_by_hand(AbsModel, rng, case):
+def test_small_cases_come_out_as_on_paper(AbsModel, rng, case):
     "Take a pen: one feature, one or two neurons. What is h for a positive x, for a negative one, for 0? And y?"
     W1, W2, b, y = BY_HAND[case]
     gain, x = rng.uniform(1, low=0.5, high=2), torch.tensor([[[1.0], [-1.0], [0.0]]]) * rng.uniform(1, low=0.5)
     assert_close(AbsModel(torch.tensor([W1]) * gain, torch.tensor([W2]) / gain, torch.full((1, 1), b))(x), y(x), **NEAR)
 
 
-def test_every_instance_is_a_model_of_its_own(AbsModel, rng):
+def test_each_instance_uses_its_own_weights(AbsModel, rng):
     "Keep the instance axis: beside other models each does what it does alone."
     case = [c.double() for c in random_case(rng, 3, 4, 5, 7)]
     alone = [AbsModel(*parts[:3])(parts[3]) for parts in zip(*(c.split(1) for c in case), strict=True)]

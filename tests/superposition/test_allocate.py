@@ -16,21 +16,21 @@ def mixed(rng):
     return torch.cat(v), rng.uniform(6, low=10.0, high=30.0)
 
 
-def test_all_capacity_is_handed_out_and_no_more(allocate, rng):
+def test_the_capacities_sum_to_m(allocate, rng):
     """Take the sum *after* every bound has been applied, also where m = feats, and for a single feature."""
     for v, K, m in [(*market(rng, 9), 4), (*market(rng, 4), 4), (*market(rng, 1), 1), (*mixed(rng), 3)]:
         total = allocate(v.double(), K.double(), m).sum().item()
         assert abs(total - m) < 1.5e-4 * len(v), f"The capacities must sum to m = {m}, and they sum to {total:.4f}."
 
 
-def test_no_feature_gets_more_than_one_dimension_or_less_than_none(allocate, rng):
+def test_every_capacity_lies_between_0_and_1(allocate, rng):
     """Apply both bounds: the first feature here is a giant, full at 1, the last a dwarf, dropped at 0."""
     C = allocate(*mixed(rng), 3)
     assert abs(C[0] - 1) + abs(C[-1]) < 3e-4, f"The first should get 1, the last 0, not {C[0]:.4f} and {C[-1]:.4f}."
     assert C.min() > -1.5e-4 and C.max() < 1.00015, f"All C lie in [0, 1]; yours in [{C.min():.4f}, {C.max():.4f}]."
 
 
-def test_equals_share_equally(allocate, rng):
+def test_equal_features_share_equally(allocate, rng):
     """Features of one importance and one kurtosis share evenly. What do the dwarfs beside them do to your search?"""
     for dwarfs, light, n, heavy in [(0, 6, rng.integer(2, 9), 9), (4, 9, 4, 9), (1, 5, 6, 60), (20, 4, 6, 20)]:
         v, K = [0.001] * dwarfs + [1.0] * n, [light] * dwarfs + [heavy] * n
@@ -38,14 +38,14 @@ def test_equals_share_equally(allocate, rng):
         assert_close(allocate(rng.uniform(1, low=0.5, high=2) * v, K, 1), C, **SLACK)
 
 
-def test_features_that_share_gain_the_same_from_a_little_more(allocate, rng):
+def test_features_that_share_gain_the_same_from_a_little_more_capacity(allocate, rng):
     """Compare the returns -l'(C) on a little more capacity: a feature that gains more should be given more."""
     v, K = mixed(rng)
     earned = 2 * (v * (K - 1) / (2 + (K - 3) * allocate(v, K, 3)))[1:5] ** 2
     assert earned.max() < 1.01 * earned.min(), f"Marginal returns -l'(C) of the middle four should be equal: {earned}."
 
 
-def test_shares_are_exact_whatever_the_price(allocate, rng):
+def test_shares_are_accurate_at_large_and_small_importances(allocate, rng):
     """Each share is accurate to 1e-4, at large and small prices and with kurtosis near 3. When does your search
     stop?"""
     for low, high, price in [(3.05, 3.2, 1.0), (4.0, 30.0, 4e4), (4.0, 30.0, 4e-4)]:
@@ -56,7 +56,7 @@ def test_shares_are_exact_whatever_the_price(allocate, rng):
     assert_close(allocate(v, K, 1), C, **SLACK)
 
 
-def test_two_features_split_one_dimension_only_if_tails_are_heavy(allocate, rng):
+def test_two_features_split_one_dimension_only_if_kurtosis_is_high(allocate, rng):
     """Is the weaker one's first bit of room worth more than the stronger one's last? If so, both returns are equal."""
     for low, high in [(2.0, 8.0), (30.0, 60.0), (-2.0, -0.5)]:
         b, ratio, gap = (torch.tensor([0.3, 2.5, low]) + torch.tensor([2.7, 1.5, high - low]) * rng.uniform(3)).tolist()

@@ -23,17 +23,11 @@ def test_an_antipodal_pair_overlaps_completely(coherence, rng):
     assert_close(coherence(torch.cat([v, -v], dim=1)), 1.0, **CLOSE)
 
 
-def test_one_pair_of_near_twins_is_enough(coherence, rng):
+def test_the_most_similar_pair_decides(coherence, rng):
     """How do you make one number of all pairs? The second and the fifth feature are the twins here."""
     Q, c = rng.rotation(7), float(rng.uniform(1, low=0.5, high=0.9))
     twin = c * Q[:, 1:2] + (1 - c**2) ** 0.5 * Q[:, 6:]
     assert_close(coherence(torch.cat([Q[:, :4], twin, Q[:, 4:6]], dim=1)), c, **CLOSE)
-
-
-def test_the_pentagon_stays_above_the_bound_for_five_in_a_plane(coherence, welch):
-    """Take cosines as they are, not squared (the lines are 36° apart), and the bound with n = 5, m = 2."""
-    assert_close(coherence(regular(5)), 0.80902, **CLOSE)
-    assert_close(welch(5, 2), 0.61237, **CLOSE)
 
 
 def test_lengths_do_not_matter(coherence, rng):
@@ -48,8 +42,8 @@ def test_a_short_feature_is_still_a_feature(coherence, rng):
     assert_close(coherence(torch.tensor([[1.0, length, 0.0], [0.0, length, 1.0]])), 0.5**0.5, **CLOSE)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_zeros_negative_entries_and_sums_of_zero_drop_no_feature(coherence, rng, sign):
+@pytest.mark.parametrize("sign", [1, -1], ids=["as they are", "turned round"])
+def test_only_a_column_of_zeros_counts_as_dropped(coherence, rng, sign):
     """How do you find dropped features? *All* entries of a dropped one are zero, not some, and not just their sum."""
     some_zeros = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     sums_zero = torch.tensor([[1.0, 2.0, 0.0], [-1.0, -1.0, 3.0], [0.0, -1.0, -3.0]])
@@ -74,18 +68,24 @@ def test_without_a_second_feature_nothing_overlaps(coherence, rng):
         assert_close(coherence(W), 0.0, **CLOSE)
 
 
-def test_up_to_m_features_can_be_orthogonal(welch, rng):
+def test_the_bound_is_zero_for_up_to_m_features(welch, rng):
     """What does the formula do for n ≤ m, and for n = 1?"""
     m = rng.integer(3, 50)
     for n in (1, m - 1, m):
         assert_close(welch(n, m), 0.0, **CLOSE)
 
 
-def test_one_feature_too_many_overlaps_by_one_over_m(coherence, welch, rng):
+def test_with_one_feature_more_than_dimensions_the_bound_is_1_over_m(coherence, welch, rng):
     """At n = m + 1 the simplex meets the bound. What stands under the root?"""
     m = rng.integer(2, 9)
     assert_close(welch(m + 1, m), 1 / m, **CLOSE)
     assert_close(coherence(torch.linalg.eigh(torch.eye(m + 1) - 1 / (m + 1)).eigenvectors[:, 1:].T), 1 / m, **CLOSE)
+
+
+def test_the_pentagon_stays_above_the_bound(coherence, welch):
+    """Take cosines as they are, not squared (the lines are 36° apart), and the bound with n = 5, m = 2."""
+    assert_close(coherence(regular(5)), 0.80902, **CLOSE)
+    assert_close(welch(5, 2), 0.61237, **CLOSE)
 
 
 def test_agrees_with_the_reference_on_random_numbers(coherence, welch, reference, rng):

@@ -17,7 +17,7 @@ def test_features_of_length_one_share_the_dimensions_evenly(dimensions_per_featu
     assert_close(y, torch.full((3,), hidden / feats), atol=1e-5, rtol=1e-4)
 
 
-def test_features_without_a_place_do_not_count(dimensions_per_feature, rng):
+def test_dropped_features_do_not_count(dimensions_per_feature, rng):
     """A column of zeros takes no dimension from anyone: count by squared lengths."""
     W, learned = unit_columns(rng, 4, 5, 12), torch.tensor([3, 8, 12, 1])
     W = W * (torch.arange(12) < learned[:, None])[:, None, rng.permutation(12)]
@@ -33,14 +33,14 @@ def test_pairs_back_to_back_have_half_a_dimension_each(dimensions_per_feature, r
 
 
 def test_weights_twice_as_large_count_four_times(dimensions_per_feature, rng):
-    """It is ‖W‖², the square of the norm."""
+    """Divide by ‖W‖², the square of the norm, not by the norm itself."""
     for start in (1.0, 0.03):  # as before training, when ‖W‖² is far below 1
         W, p, factor = start * rng.normal(3, 4, 9), rng.uniform(3, low=0.1), rng.uniform(1, low=1.5, high=3.0)
         y, larger = dimensions_per_feature(W, p)[1], dimensions_per_feature(W * factor, p)[1]
         assert_close(larger, y / factor**2, atol=1e-5, rtol=1e-4)
 
 
-def test_every_model_is_charged_for_its_own_features_only(dimensions_per_feature, rng):
+def test_each_instance_counts_its_own_features_only(dimensions_per_feature, rng):
     """Which axis must be left after the sum?"""
     W, p = rng.normal(4, 3, 8), rng.uniform(4, low=0.1)
     alone = [dimensions_per_feature(W[i : i + 1], p[i : i + 1])[1] for i in range(4)]
@@ -54,7 +54,7 @@ def test_a_feature_is_on_once_in_x_examples(dimensions_per_feature, rng):
 
 
 def test_agrees_with_the_reference_on_random_weights(dimensions_per_feature, reference, rng):
-    """The values themselves."""
+    """Compare one value with the equation."""
     for inst, hidden, feats in [(1, 1, 1), (1, 3, 7), (4, 6, 2), (5, 5, 5), (2, 10, 100)]:
         W, p = rng.normal(inst, hidden, feats) * 0.7, rng.uniform(inst, low=0.01)
         assert_close(dimensions_per_feature(W, p), reference(W, p), atol=1e-5, rtol=1e-4)

@@ -13,7 +13,7 @@ def numbers(rng):
     return rng.uniform(2, low=0.5, high=1.5)
 
 
-def test_of_an_antipodal_pair_the_relu_cuts_the_wrong_one_off(forward, rng):
+def test_of_two_features_back_to_back_only_the_one_that_is_on_comes_out(forward, rng):
     """Is there a ReLU at the end? The partner of the feature that is on would come out negative, and is cut to 0."""
     w, a = numbers(rng)
     x, W = torch.tensor([[[a, 0]]]), torch.tensor([[[w, -w]]])
@@ -44,8 +44,8 @@ def test_without_bias_twice_the_weights_give_four_times_the_output(forward, rng)
     assert_close(forward(x, 2 * W, b), 4 * forward(x, W, b), **CLOSE)
 
 
-def test_a_feature_without_weights_gets_nothing_even_where_W_is_square(forward, rng):
-    """Which axis of W is summed when? W_i is a column. If it is zero, feature i is neither stored nor read."""
+def test_a_feature_with_a_zero_column_is_neither_stored_nor_read(forward, rng):
+    """Which axis of W is summed when? W_i is a column, also where W is square, as here."""
     w, a = numbers(rng)
     x, W = torch.tensor([[[a, a]]]), torch.tensor([[[0, w], [0, 0]]])
     assert_close(forward(x, W, torch.zeros(1, 2)), torch.tensor([[[0, w * w * a]]]))
@@ -58,7 +58,7 @@ def test_each_instance_uses_its_own_weights(forward, rng):
     assert_close(forward(x, W, b), torch.cat(alone), **CLOSE)
 
 
-def test_each_instance_uses_its_own_bias_in_all_of_its_rows(forward, rng):
+def test_each_instance_uses_its_own_bias_in_every_row(forward, rng):
     """How does b [inst, feats] meet the output [inst, batch, feats]? It lacks the middle axis, not the first."""
     b = rng.uniform(3, 4, low=0.1)
     assert_close(forward(rng.normal(3, 3, 4), torch.zeros(3, 2, 4), b), b[:, None].repeat(1, 3, 1))

@@ -12,16 +12,16 @@ def likeness(z):
     return float((power / power[0])[1:].abs().nan_to_num(1.0).max())  # 0/0: all the same, so as alike as can be
 
 
-@pytest.mark.parametrize("along", LINES)
-def test_whether_an_entry_is_on_says_nothing_about_other(generate_batch, along):
+@pytest.mark.parametrize("along", LINES, ids=[f"across {line}" for line in LINES])
+def test_entries_are_switched_on_independently(generate_batch, along):
     """Look at the shape of the random numbers that you compare with p: every entry needs one of its own."""
     n_inst, batch, shape = LINES[along]
     found = likeness(generate_batch(n_inst, batch, torch.full(shape, 0.5)) != 0)
     assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
 
 
-@pytest.mark.parametrize("along", LINES)
-def test_how_large_an_entry_is_says_nothing_about_other(generate_batch, along):
+@pytest.mark.parametrize("along", LINES, ids=[f"across {line}" for line in LINES])
+def test_magnitudes_are_drawn_independently(generate_batch, along):
     """Look at the shape of the random magnitudes: every entry needs one of its own."""
     n_inst, batch, shape = LINES[along]
     found = likeness(generate_batch(n_inst, batch, torch.ones(shape)))
@@ -37,8 +37,8 @@ def test_each_feature_is_on_as_often_as_its_p_says(generate_batch, rng):
     assert off < 7, f"Expected features on in {p} of 2000 rows, got {often}: {off:.0f} standard errors off."
 
 
-@pytest.mark.parametrize("rows_of_p", [6, 1])
-def test_an_instance_goes_by_its_own_row_of_p_or_by_the_only_one(generate_batch, rng, rows_of_p):
+@pytest.mark.parametrize("rows_of_p", [6, 1], ids=["6 rows", "one row for all"])
+def test_each_instance_uses_its_own_row_of_p(generate_batch, rng, rows_of_p):
     """How does p [inst, feats] meet the batch [inst, batch, feats]? Its rows belong to instances, and one may serve
     all."""
     p = torch.eye(6)[rng.permutation(6)][:rows_of_p]
@@ -55,7 +55,7 @@ def test_the_number_of_features_on_varies_from_row_to_row(generate_batch, rng):
     assert found > variance - 7 * error, f"Expected the number on to have variance {variance:.2f}, got {found:.2f}."
 
 
-@pytest.mark.parametrize("features", ["rare", "always_on"])
+@pytest.mark.parametrize("features", ["rare", "always_on"], ids=["rare features", "features that are always on"])
 def test_magnitudes_are_spread_evenly_between_zero_and_one(generate_batch, rng, features):
     """What is on has a magnitude from U[0, 1], whatever p is and whatever number was compared with it."""
     x = generate_batch(1, 3000, rng.uniform(1, 5, low=0.1, high=0.3) if features == "rare" else torch.ones(1, 5))
@@ -64,7 +64,7 @@ def test_magnitudes_are_spread_evenly_between_zero_and_one(generate_batch, rng, 
     assert good, f"Expected entries that are on with mean .50 and mean square .33, got {mean:.2f} and {square:.2f}."
 
 
-def test_no_entry_lies_outside_zero_and_one(generate_batch, rng):
+def test_every_entry_lies_between_zero_and_one(generate_batch, rng):
     """Magnitudes come from U[0, 1], which has neither negative numbers nor numbers above one."""
     x = generate_batch(2, 100, rng.uniform(2, 7, low=0.5))
     assert x.min() >= 0 and x.max() <= 1, f"Expected entries from 0 to 1, got them from {x.min():.2f} to {x.max():.2f}."
@@ -76,14 +76,14 @@ def test_every_call_draws_a_new_batch(generate_batch):
     assert not same, "Expected two calls to differ; both gave the same numbers."
 
 
-def test_magnitudes_are_not_the_coins_of_other_entries(generate_batch):
+def test_magnitudes_do_not_reuse_the_numbers_compared_with_p(generate_batch):
     """Have the numbers that you use as magnitudes been compared with p before, for this entry or for another?"""
     found = max(likeness(generate_batch(3 * i, b, torch.full((1, s[1]), 0.5))) for i, b, s in LINES.values())
     assert found < 0.25, f"Expected entries to be uncorrelated (at most .25), got {found:.2f}."
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_a_batch_is_as_precise_as_p(generate_batch, rng, dtype):
+def test_a_batch_has_the_dtype_of_p(generate_batch, rng, dtype):
     """Results keep the dtype of what they are given. What dtype does `torch.rand` have unless you ask for another?"""
     got = generate_batch(2, 5, rng.uniform(2, 3, low=0.2).to(dtype)).dtype
     assert got == dtype, f"Expected a batch in {dtype}, like p, got {got}."

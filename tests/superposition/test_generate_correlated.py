@@ -17,29 +17,35 @@ def draw(rng, kind, generate_correlated, generate_anticorrelated, instances=1):
     return p.repeat_interleave(2, dim=1), x, (x > 0).to(x.dtype)
 
 
-@pytest.mark.parametrize("kind, instances", [(k, i) for k in ("correlated", "anticorrelated") for i in (1, 2)])
-def test_each_feature_keeps_its_p(generate_correlated, generate_anticorrelated, rng, kind, instances):
+@pytest.mark.parametrize(
+    "kind, instances",
+    [(kind, rows) for kind in ("correlated", "anticorrelated") for rows in (1, 2)],
+    ids=[f"{kind}, {rows} of p" for kind in ("correlated", "anticorrelated") for rows in ("one row", "two rows")],
+)
+def test_each_feature_is_on_with_its_probability(generate_correlated, generate_anticorrelated, rng, kind, instances):
     """How often is a feature on, whatever its partner does? p has one row for all instances, or a row for each."""
     p, _, on = draw(rng, kind, generate_correlated, generate_anticorrelated, instances)
     assert_close(on.mean(dim=1), p.expand(2, 6), atol=3 / ROWS**0.5, rtol=0)
 
 
 @BOTH
-def test_pairs_know_nothing_of_each_other(generate_correlated, generate_anticorrelated, rng, kind):
+def test_different_pairs_are_independent(generate_correlated, generate_anticorrelated, rng, kind):
     """How often are two features of different pairs on at once? Independent coins: the product of their shares."""
     one, others = draw(rng, kind, generate_correlated, generate_anticorrelated)[2].flatten(0, 1).split([2, 4], dim=1)
     assert_close(one.T @ others / len(one), torch.outer(one.mean(0), others.mean(0)), atol=3 / ROWS**0.5, rtol=0)
 
 
 @BOTH
-def test_magnitudes_are_uniform_on_0_to_1(generate_correlated, generate_anticorrelated, rng, kind):
+def test_magnitudes_are_uniform_between_zero_and_one(generate_correlated, generate_anticorrelated, rng, kind):
     """Look at the numbers of the features that are on: they should have nothing to do with the coin."""
     x = draw(rng, kind, generate_correlated, generate_anticorrelated)[1]
     shares = torch.stack([(x[x != 0] <= edge).float().mean() for edge in (0.0, 0.25, 0.5, 0.75, 1.0)])
     assert_close(shares, torch.linspace(0, 1, 5), atol=3 / ROWS**0.5, rtol=0)
 
 
-@pytest.mark.parametrize("what", ["rows", "instances", "calls"])
+@pytest.mark.parametrize(
+    "what", ["rows", "instances", "calls"], ids=["in every row", "in every instance", "at every call"]
+)
 def test_everything_is_drawn_afresh(generate_correlated, generate_anticorrelated, rng, what):
     """Does the second one repeat which features the first one has on, or how much?"""
     for kind in ("correlated", "anticorrelated"):
@@ -65,15 +71,15 @@ def test_correlated_partners_have_magnitudes_of_their_own(generate_correlated, g
     assert_close(together, torch.tensor(0.0), atol=0.5 / ROWS**0.5, rtol=0)
 
 
-def test_anticorrelated_partners_rest_together_but_never_meet(generate_anticorrelated, rng):
+def test_anticorrelated_partners_are_never_both_on_but_may_both_be_off(generate_anticorrelated, rng):
     """One draw can decide which of the two is on, if any; it has more than two outcomes."""
     on = generate_anticorrelated(2, ROWS, rng.uniform(1, 3, low=0.2, high=0.4)).unflatten(-1, (3, 2)) > 0
     counts = on.sum(dim=-1).unique().tolist()
     assert counts == [0, 1], f"expected none or one of two partners on in a row, got rows with {counts}"
 
 
-@pytest.mark.parametrize("excess", [0.0, 0.01, 0.3])
-def test_two_features_can_exclude_each_other_up_to_one_half(generate_anticorrelated, excess):
+@pytest.mark.parametrize("excess", [0.0, 0.01, 0.3], ids=["p = 0.5", "p = 0.51", "p = 0.8"])
+def test_only_a_p_above_one_half_is_refused(generate_anticorrelated, excess):
     """At p = 1/2 always one of the two is on. Above, raise a ValueError that says why it can't be."""
     p, said = torch.tensor([[0.3, 0.4], [0.3, 0.5 + excess]]), None
     try:
@@ -96,7 +102,7 @@ def test_the_error_says_why_in_a_sentence(generate_anticorrelated):
 
 
 @BOTH
-def test_data_are_as_precise_as_p(generate_correlated, generate_anticorrelated, rng, kind):
+def test_the_data_have_the_dtype_of_p(generate_correlated, generate_anticorrelated, rng, kind):
     """Results keep the dtype of what they are given. What dtype does `torch.rand` have unless you ask for another?"""
     fn = generate_correlated if kind == "correlated" else generate_anticorrelated
     for dtype in (torch.float32, torch.float64):
@@ -105,7 +111,7 @@ def test_data_are_as_precise_as_p(generate_correlated, generate_anticorrelated, 
 
 
 @BOTH
-def test_there_are_two_features_for_every_pair(generate_correlated, generate_anticorrelated, rng, kind):
+def test_each_pair_has_two_features(generate_correlated, generate_anticorrelated, rng, kind):
     """How does the last axis get its length? It is twice the number of pairs, one pair or many."""
     fn = generate_correlated if kind == "correlated" else generate_anticorrelated
     for n_inst, batch, pairs in [(1, 1, 1), (3, 4, 1), (1, 5, 8)]:

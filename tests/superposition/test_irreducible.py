@@ -47,7 +47,7 @@ def test_a_ring_is_found_wherever_it_lies(irreducible, rng, start):
     expect(irreducible(acts), True, f"a ring in dimensions {start} and {start + 1} of 48, the others being near 3")
 
 
-@pytest.mark.parametrize("points", [2000, 10_000])
+@pytest.mark.parametrize("points", [2000, 10_000], ids=["2,000 points", "10,000 points"])
 def test_a_ring_is_irreducible_however_many_points_it_has(irreducible, rng, points):
     """Is a number of points written in your code? Take 40% of as many as there are."""
     acts = circle(rng.uniform(points, high=2 * torch.pi)) * (1 + 0.05 * rng.normal(points, 1))

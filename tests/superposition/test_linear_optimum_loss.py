@@ -17,7 +17,7 @@ def test_dense_equal_features_lose_a_twelfth_for_each_one_dropped(linear_optimum
     assert_close(linear_optimum_loss(n, m, torch.ones(n), 1.0), (n - m) / n / 12, **CLOSE)
 
 
-@pytest.mark.parametrize("low", [0.05, 0.3, 0.6])
+@pytest.mark.parametrize("low", [0.05, 0.3, 0.6], ids=["rarely on", "sometimes on", "mostly on"])
 def test_with_no_dimension_at_all_the_bias_still_gives_every_mean(linear_optimum_loss, rng, low):
     "m = 0: the model can only say one number for each feature. What remains of E[x²] when it says the best one?"
     n, p = rng.integer(3, 9), rng.uniform(1, low=low, high=low + 0.2).item()
@@ -54,7 +54,7 @@ def test_with_as_many_dimensions_as_features_nothing_is_lost(linear_optimum_loss
         assert_close(linear_optimum_loss(n, m, rising(rng, n), 0.5), 0.0, **CLOSE)
 
 
-def test_a_feature_without_importance_only_widens_the_mean(linear_optimum_loss, rng):
+def test_a_feature_of_importance_0_still_counts_in_the_mean(linear_optimum_loss, rng):
     "A feature of importance 0 adds no error, but it counts as a feature: the mean runs over all n of them."
     importance, p = rising(rng, 5), rng.uniform(1, low=0.2).item()
     more = torch.cat([torch.zeros(1), importance])

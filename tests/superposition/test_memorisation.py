@@ -28,7 +28,7 @@ def test_empty_examples_are_drawn_again_as_a_whole(training_set):
 
 
 @pytest.mark.parametrize("density", [0.9, 0.1], ids=["mostly full", "mostly empty"])
-def test_every_example_of_every_instance_is_a_draw_of_its_own(training_set, density):
+def test_no_example_is_a_copy_of_another(training_set, density):
     """Do two instances have the same numbers, or two examples of one? What does an empty example become?"""
     X = training_set(4, 100, torch.full((1, 9), density)).flatten(0, 1)
     X = X[(X > 0).sum(dim=-1) > 1]  # examples with a single feature look alike once they have length one
@@ -42,20 +42,30 @@ def test_every_call_draws_a_new_training_set(training_set):
     assert not same, "Expected two calls to differ; both gave the same examples."
 
 
-def test_a_training_set_is_as_precise_as_p(training_set, rng):
+def test_a_training_set_has_the_dtype_of_p(training_set, rng):
     """Results keep the dtype of what they are given: p decides."""
     for dtype in (torch.float32, torch.float64):
         got = training_set(2, 3, rng.uniform(1, 4, low=0.5).to(dtype)).dtype
         assert got == dtype, f"Expected examples in {dtype}, like p, got {got}."
 
 
-def test_every_instance_has_its_own_densities(training_set):
+def test_each_instance_uses_its_own_row_of_p(training_set):
     """Row k of p belongs to instance k: here instance k has feature k, always, and no other."""
     assert_close(training_set(3, 4, torch.eye(3)), torch.eye(3)[:, None].expand(3, 4, 3))
 
 
+@pytest.mark.parametrize("size,n_inst", [(0.0, 1), (1.0, 1), (1.0, 3)], ids=["zero model", "one model", "three models"])
+def test_a_loss_sums_over_features_and_averages_over_examples(train_and_test_loss, rng, size, n_inst):
+    """Sum over features, average over the examples of one instance; so a model that outputs zero has loss one."""
+    W, b, X = size * rng.normal(n_inst, 2, 5), size * rng.normal(n_inst, 5), rng.uniform(n_inst, 4, 5)
+    X = X / X.norm(dim=-1, keepdim=True)
+    expected = torch.stack([((x @ w.T @ w + c).relu() - x).pow(2).sum() / 4 for w, c, x in zip(W, b, X)])
+    train, test = train_and_test_loss(W, b, X, torch.full((1, 5), 0.5), 7)
+    assert_close((train, test if size == 0 else expected), (expected, expected), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("rows_of_p", [1, 3], ids=["one p for all", "a p for each"])
-def test_the_test_examples_are_fresh_ones_of_the_same_kind(train_and_test_loss, rows_of_p):
+def test_the_test_examples_are_fresh_and_of_the_same_kind(train_and_test_loss, rows_of_p):
     """Where do they come from? Each instance stores one feature, its training set has nothing else, p may have."""
     stored, met = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])[-rows_of_p:]
     W, X = torch.eye(2)[stored][:, None], torch.eye(2)[stored][:, None].repeat(1, 4, 1)
@@ -64,7 +74,7 @@ def test_the_test_examples_are_fresh_ones_of_the_same_kind(train_and_test_loss, 
 
 
 @pytest.mark.parametrize("n_inst", [1, 3], ids=["one model", "three models"])
-def test_the_test_loss_is_that_of_the_same_model(train_and_test_loss, rng, n_inst):
+def test_the_test_loss_uses_the_same_W_and_b(train_and_test_loss, rng, n_inst):
     """Which W and b rebuild the fresh examples? Each instance's own, both of them, as for the training examples."""
     W, b, X = rng.normal(n_inst, 3, 4), rng.normal(n_inst, 4), torch.eye(4).expand(n_inst, 4, 4)
     met = torch.eye(4)[rng.permutation(4)[:n_inst]]  # one feature per instance is on, always: its example is known
@@ -88,16 +98,6 @@ def test_the_test_loss_averages_over_n_test_examples(train_and_test_loss, n_test
     assert 0.5 < spread * n_test**0.5 / 0.44 < 1.7, told  # 0.44 for one example; 40 of them know it to 11%
 
 
-@pytest.mark.parametrize("size,n_inst", [(0.0, 1), (1.0, 1), (1.0, 3)], ids=["zero model", "one model", "three"])
-def test_a_loss_is_the_squared_error_of_an_example_on_average(train_and_test_loss, rng, size, n_inst):
-    """Sum over features, average over the examples of one instance; so a model that outputs zero has loss one."""
-    W, b, X = size * rng.normal(n_inst, 2, 5), size * rng.normal(n_inst, 5), rng.uniform(n_inst, 4, 5)
-    X = X / X.norm(dim=-1, keepdim=True)
-    expected = torch.stack([((x @ w.T @ w + c).relu() - x).pow(2).sum() / 4 for w, c, x in zip(W, b, X)])
-    train, test = train_and_test_loss(W, b, X, torch.full((1, 5), 0.5), 7)
-    assert_close((train, test if size == 0 else expected), (expected, expected), atol=1e-4, rtol=1e-4)
-
-
 @pytest.mark.parametrize("where", STORED)
 def test_hidden_vectors_share_the_plane_as_features_do(memorisation, rng, where):
     """Which shadows fall on the direction of h = W x? Those of *all hidden vectors*; a zero vector gets 0."""
@@ -109,13 +109,13 @@ def test_hidden_vectors_share_the_plane_as_features_do(memorisation, rng, where)
     assert_close(examples[0], torch.tensor(expected), atol=1e-4, rtol=1e-4)
 
 
-def test_an_example_that_is_there_twice_counts_twice(memorisation, rng):
+def test_an_example_that_is_there_three_times_counts_three_times(memorisation, rng):
     """Are equal examples merged? Each casts a shadow of its own: three in one direction have a third each."""
     x = rng.uniform(2, 1, 3, low=0.5).repeat(1, 3, 1)
     assert_close(memorisation(rng.normal(2, 1, 3) + 3, x)[1], torch.full((2, 3), 1 / 3), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 5])
+@pytest.mark.parametrize("hidden", [1, 2, 5], ids=["one dimension", "two dimensions", "five dimensions"])
 def test_any_number_of_dimensions_can_be_shared(memorisation, reference, rng, hidden):
     """Is a 2 written somewhere? The hidden space has as many dimensions as W has rows."""
     W, X = rng.normal(2, hidden, 4), rng.uniform(2, 6, 4)

@@ -20,7 +20,7 @@ def clear_case(rng, reference, hidden, feats, k):
     return x[clear][:k], W
 
 
-def test_orthogonal_columns_are_picked_by_size_row_by_row(omp, rng):
+def test_orthogonal_columns_are_picked_by_size_in_every_row(omp, rng):
     "A pick takes the largest match, whichever its sign. How many picks are there, and does every row make its own?"
     W, ranks = rng.rotation(6).double(), torch.stack([rng.permutation(6) for _ in range(4)])
     f = (ranks + rng.uniform(4, 6, low=1, high=1.5)) / 8 * rng.normal(4, 6).sign().double()
@@ -28,7 +28,7 @@ def test_orthogonal_columns_are_picked_by_size_row_by_row(omp, rng):
         assert_close(omp(f @ W.T, W, k), f.where(ranks >= 6 - k, 0.0), **NEAR)
 
 
-def test_a_long_column_is_no_better_match_and_a_zero_column_is_none(omp, rng):
+def test_a_long_column_has_no_advantage_and_a_zero_column_is_never_picked(omp, rng):
     "Which columns are unit vectors where: in the choice, in the fit? And what is a direction of length zero?"
     Q, f = rng.rotation(5), torch.tensor([[1.2, 0.05, 3.0, 0.0]]) * rng.uniform(1, low=0.5, high=2)
     W = Q[:, :4] * torch.tensor([0.5, 8.0, 0.1, 0.0])  # so W.T @ x is 0.3, 3.2, 0.03 and 0
@@ -37,20 +37,28 @@ def test_a_long_column_is_no_better_match_and_a_zero_column_is_none(omp, rng):
     assert_close(omp(x, W, 4), f, **NEAR)
 
 
-def test_a_later_pick_corrects_the_earlier_ones(omp, rng):
+def test_each_refit_corrects_the_earlier_coefficients(omp, rng):
     "The second pick: what should the columns match by then? And the refit: which coefficients may change, to fit what?"
     W = rng.rotation(3) @ torch.tensor([[1.0, 0.6, 0.0, 0.9], [0.0, 0.8, 0.0, 0.0], [0.0, 0.0, 1.0, 0.4]])
     f = torch.tensor([[0.6, 0.3, 0.0, 0.0], [0.6, 0.3, 0.1, 0.0]]) * rng.uniform(1, low=0.5) * rng.normal(1).sign()
     assert_close(omp(f @ W.T, W, 3), f, **NEAR)
 
 
-def test_what_is_explained_needs_no_more_columns(omp, rng):
+def test_a_row_stops_when_everything_is_explained(omp, rng):
     "A row stops when its residual is zero up to rounding, although k is not reached yet."
     W = rng.rotation(3) @ torch.cat([torch.full((3, 1), 3**-0.5), torch.eye(3)], dim=1)
     f = torch.tensor([[0.0, 0.5, 0.0, 0.0], [0.0, 0.0, -0.9, 0.3], [0.0, 0.0, 0.0, 0.0]])
     assert_close(got := omp(f @ W.T, W, 4), f, **NEAR)
     counts = (got != 0).sum(dim=1).tolist()
     assert counts == [1, 2, 0], f"three rows made of 1, 2 and 0 columns: expected as many entries, got {counts}"
+
+
+def test_a_row_stops_when_little_is_left_compared_with_x(omp, rng):
+    """When is there nothing left to explain? Compare the residual with x, not with 1: x comes in any unit."""
+    Q, small = rng.rotation(6).double(), rng.uniform(3, 1, low=2e-4, high=5e-4).double()
+    f = torch.cat([rng.uniform(3, 1, low=1.0, high=2.0).double(), small, torch.zeros(3, 4)], dim=1)
+    for unit in (1e-6, 1.0, 1e6):
+        assert_close(omp(unit * f @ Q.T, Q, 2) / unit, f, atol=1e-7, rtol=1e-5)
 
 
 def test_a_row_stops_when_no_column_is_left(omp, rng):
@@ -62,7 +70,7 @@ def test_a_row_stops_when_no_column_is_left(omp, rng):
         assert_close(omp(x, W, k), f, **NEAR)
 
 
-def test_the_first_step_follows_the_match_and_shrinks_it(ista, rng):
+def test_the_first_step_of_ISTA_follows_the_match_and_shrinks_it(ista, rng):
     "The largest eigenvalue of WᵀW sets the length of a step and of the shrinkage. Which of the two lacks it?"
     singular = rng.uniform(2, low=0.5, high=1) + torch.tensor([0.0, 1.0])
     W, x, lam = rng.rotation(5)[:, :2] * singular @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]), 2 * rng.normal(9, 5), 0.7
@@ -70,7 +78,7 @@ def test_the_first_step_follows_the_match_and_shrinks_it(ista, rng):
     assert_close(ista(x, W, lam, 1), (match - match.clamp(-lam, lam)) / singular.max() ** 2, **NEAR)
 
 
-def test_in_the_end_no_match_is_larger_than_the_penalty(ista, rng):
+def test_after_many_steps_no_match_is_larger_than_the_penalty(ista, rng):
     "After many steps W_i · (x - W f) should be lam where f is positive, -lam where it is negative, else in between."
     W = 2 * rng.rotation(7)[:, :5].double() * rng.uniform(5, low=1, high=1.5) @ rng.rotation(5).double()
     x, lam = 2 * rng.normal(6, 7).double(), 1.5
@@ -78,14 +86,6 @@ def test_in_the_end_no_match_is_larger_than_the_penalty(ista, rng):
     match = (x - f @ W.T) @ W
     assert_close(match.where(f != 0, 0.0), lam * f.sign(), **NEAR)
     assert_close(match.clamp(-lam, lam), match, **NEAR)
-
-
-def test_a_row_stops_when_little_is_left_compared_with_x(omp, rng):
-    """When is there nothing left to explain? Compare the residual with x, not with 1: x comes in any unit."""
-    Q, small = rng.rotation(6).double(), rng.uniform(3, 1, low=2e-4, high=5e-4).double()
-    f = torch.cat([rng.uniform(3, 1, low=1.0, high=2.0).double(), small, torch.zeros(3, 4)], dim=1)
-    for unit in (1e-6, 1.0, 1e6):
-        assert_close(omp(unit * f @ Q.T, Q, 2) / unit, f, atol=1e-7, rtol=1e-5)
 
 
 def test_agrees_with_the_reference_on_random_dictionaries(omp, ista, reference, rng):

@@ -24,7 +24,7 @@ def compare(fn, expected, cases):  # makes all calls first: the more answers, th
 
 
 @pytest.mark.parametrize("power, dropped", [(1, 0), (-1, 1)], ids=["I below 1", "I above 1"])
-def test_the_pair_breaks_up_where_dropping_the_less_important_gets_cheaper(phase, rng, power, dropped):
+def test_the_pair_breaks_up_where_dropping_a_feature_is_cheaper(phase, rng, power, dropped):
     """Which of the three losses is lowest? In the pair both features err; every error is multiplied by its
     importance."""
     for i in torch.linspace(0.1, 0.85, 9) + rng.uniform(9, high=0.05):
@@ -35,11 +35,11 @@ def test_the_pair_breaks_up_where_dropping_the_less_important_gets_cheaper(phase
             assert_close(phase(i, p), expected[p])  # again, so that the report shows this call
 
 
-LIKE = {"opposite signs": (-0.65, -0.52, True), "one too short": (-0.48, -0.3, False), "one sign": (0.6, 0.9, False)}
+LIKE = {"opposite signs": (-0.65, -0.52, True), "one too short": (-0.48, -0.3, False), "same sign": (0.6, 0.9, False)}
 
 
 @pytest.mark.parametrize("low, high, pair", LIKE.values(), ids=LIKE)
-def test_a_pair_is_two_weights_of_like_length_and_opposite_sign(observed_phase, rng, low, high, pair):
+def test_a_pair_is_two_weights_of_similar_size_and_opposite_sign(observed_phase, rng, low, high, pair):
     """Compare |w| with half of the larger |w|, look at the signs; the length of both together must not matter."""
     for scale in (0.3, -0.3, 3, -3):
         other = float(rng.uniform(1, low=low, high=high))
@@ -47,7 +47,7 @@ def test_a_pair_is_two_weights_of_like_length_and_opposite_sign(observed_phase, 
             assert_close(observed_phase(*cell([row], rng.uniform(1, 2))), 2 if pair else larger)
 
 
-def test_the_start_with_the_lowest_loss_speaks_for_all(observed_phase, rng):
+def test_the_start_with_the_lowest_loss_decides_for_all(observed_phase, rng):
     """Take one loss per start (with the ReLU), then the weights of the best start: no vote, no average."""
     for best, often, once, length in [(0, 1, 2, 1.2), (0, 1, 2, 4), (1, 0, 2, 1.2), (2, 0, 1, 1.2), (2, 1, 0, 4)]:
         rows = [[1.2 * w for w in KEPT[often]]] * 3 + [[length * w for w in KEPT[once]]]
@@ -56,7 +56,7 @@ def test_the_start_with_the_lowest_loss_speaks_for_all(observed_phase, rng):
 
 
 @pytest.mark.parametrize("importance, expected", [(2.5, 0), (8.0, 1)], ids=["first wins", "second wins"])
-def test_importance_weighs_the_losses_of_the_starts(observed_phase, rng, importance, expected):
+def test_importance_weights_the_losses_of_the_starts(observed_phase, rng, importance, expected):
     """Multiply each squared error with the importance of its feature, once, before you average."""
     x = rng.uniform(40, 1, low=0.1)
     x = torch.cat([x, x[rng.permutation(40)] / 2], dim=1)  # the second's mean square is a quarter of the first's
@@ -69,7 +69,7 @@ def test_a_good_bias_makes_a_dropped_feature_cheaper(observed_phase, rng):
     assert_close(observed_phase(*cell(KEPT[:2], x, (1.0, 2.0), [[0.0, 0.5], [0.0, 0.0]])), 0)
 
 
-def test_every_start_has_its_own_batch_bias_and_importance(observed_phase, reference, rng):
+def test_each_start_uses_its_own_batch_bias_and_importance(observed_phase, reference, rng):
     """Row k of x, b and importance belongs to start k; all rows of its batch count, on average."""
     cases = []
     for i, n in [(2, 1), (4, 3), (7, 7)] * 14:
@@ -81,7 +81,7 @@ def test_every_start_has_its_own_batch_bias_and_importance(observed_phase, refer
 
 
 def test_agrees_with_the_reference_at_other_places_of_the_map(phase, observed_phase, reference, rng):
-    """Everything together."""
+    """Here is everything together."""
     places = (10 ** rng.uniform(60, 2, low=-1) * torch.tensor([1.0, 0.1])).tolist()
     compare(phase, reference, [(i, p) for i, p in places if reference(i, 0.97 * p) == reference(i, 1.03 * p)])
     compare(observed_phase, reference.observed_phase, [[t.double() for t in cell(KEPT, rng.uniform(31, 2))]])

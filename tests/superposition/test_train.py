@@ -35,7 +35,7 @@ def any_run(rng, steps, inst=3, hidden=2, feats=5):  # W, b, batches, importance
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7], ids=["one step", "two steps", "seven steps"])
-def test_on_an_even_slope_the_steps_add_up_to_half_a_run(train, rng, steps):
+def test_the_learning_rate_falls_evenly_over_the_run(train, rng, steps):
     "Adam's step t is lr·(1 − t/T) long on an even slope, for W and for b: together lr·(T + 1)/2."
     W, b = rng.uniform(3, 2, 5, low=0.05, high=0.1), rng.uniform(3, 5, low=0.05, high=0.1)
     x = rng.uniform(3, 6, 5, low=0.6).repeat(steps, 1, 1, 1)  # far above what the model says, again and again
@@ -43,7 +43,7 @@ def test_on_an_even_slope_the_steps_add_up_to_half_a_run(train, rng, steps):
         assert_close((after - before) / 1e-4, torch.full_like(before, (steps + 1) / 2), rtol=0.01, atol=0.0)
 
 
-def test_momentum_carries_on_where_the_slope_ends(train, rng):
+def test_momentum_goes_on_where_the_gradient_is_zero(train, rng):
     "Use one plain Adam for the whole run and clear the gradients before each backward: the last two steps are memory."
     W, b = rng.uniform(3, 2, 4, low=0.7, high=0.9).double(), -rng.uniform(3, 4, low=0.1, high=0.2).double()
     x = rng.uniform(3, 3, 6, 4, low=0.6).double()
@@ -62,7 +62,7 @@ def test_nothing_moves_where_there_is_nothing_to_learn(train, rng):
 
 
 @pytest.mark.parametrize("which", [0, 1, 3], ids=["the first", "the second", "the last"])
-def test_every_batch_teaches(train, rng, which):
+def test_every_batch_changes_the_result(train, rng, which):
     "Step t learns from batch t, the first and the last one included; the batches come as a list here."
     W, b, x, importance = any_run(rng, 4)
     other = [batch.flip(1, 2) + 0.1 if t == which else batch for t, batch in enumerate(x)]
@@ -70,7 +70,7 @@ def test_every_batch_teaches(train, rng, which):
     assert gap > 1e-5, f"With another batch {which} (of 0 to 3) W should come out different; it differs by {gap:.1e}."
 
 
-def test_a_feature_of_no_importance_leaves_its_bias_alone(train, rng):
+def test_the_bias_of_a_feature_without_importance_stays(train, rng):
     "Does `importance` go into the loss, each instance with its own row?"
     W, b, x, importance = any_run(rng, 3)
     zero = torch.stack([rng.permutation(5) < 2 for _ in range(3)])
@@ -81,7 +81,7 @@ CASES = [(0, 0.1, 1), (5, 0.1, 1), (5, 0.02, 0), (27, 0.3, 1), (27, 0.2, 0)]
 
 
 @pytest.mark.parametrize("off, tol, expected", CASES, ids=[f"{off}% off, tol {tol}" for off, tol, _ in CASES])
-def test_a_pentagon_is_one_in_any_turn_size_and_order_if_it_is_even_within_tol(is_pentagon, rng, off, tol, expected):
+def test_pentagons_count_in_any_turn_size_and_order_up_to_tol(is_pentagon, rng, off, tol, expected):
     "Neighbours are decided by angle. Angles may be off by `tol` times 2π/5, lengths by `tol` times their mean."
     for W in arrows(rng, [0, 1 + off / 100, 2, 3 - off / 200, 4], [1 - off / 200, 1 + off / 200, 1, 1, 1]):
         got = is_pentagon(W) if tol == 0.1 else is_pentagon(W.double(), tol)
@@ -89,7 +89,7 @@ def test_a_pentagon_is_one_in_any_turn_size_and_order_if_it_is_even_within_tol(i
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_shape_is_told_by_every_angle_and_every_length(is_pentagon, rng, name):
+def test_all_five_lengths_and_angles_count(is_pentagon, rng, name):
     "Five lengths, five angles; the fifth goes round past ±π. That D = 2/5 for each, or ΣD = 2, does not tell."
     turns, lengths, *pentagon = SHAPES[name]
     for W in arrows(rng, turns, lengths):

@@ -14,7 +14,7 @@ def case(rng, inst, batch, feats):
 
 
 def test_a_perfect_reconstruction_costs_nothing(weighted_loss, rng):
-    """The difference x − x̂: when it is zero everywhere, nothing is left to pay."""
+    """Take the difference x − x̂: when it is zero everywhere, nothing is left to pay."""
     x, _, importance = case(rng, 2, 3, 4)
     assert_close(weighted_loss(x, x.clone(), importance), torch.tensor(0.0))
 
@@ -40,7 +40,7 @@ def test_twice_the_importance_costs_twice_as_much(weighted_loss, rng):
     assert_close(weighted_loss(x, x_hat, 2 * importance), 2 * weighted_loss(x, x_hat, importance), **CLOSE)
 
 
-def test_a_mistake_is_free_where_its_instance_gives_its_feature_no_importance(weighted_loss, rng):
+def test_a_mistake_costs_nothing_where_its_importance_is_zero(weighted_loss, rng):
     """How does importance [inst, feats] meet the errors [inst, batch, feats]? It lacks the middle axis, the batch."""
     x, x_hat, importance = case(rng, 3, 3, 3)
     k = rng.integer(1, 3)
@@ -50,7 +50,7 @@ def test_a_mistake_is_free_where_its_instance_gives_its_feature_no_importance(we
     assert_close(weighted_loss(x, wrong, importance), torch.tensor(0.0))
 
 
-def test_instances_add_up(weighted_loss, rng):
+def test_the_losses_of_instances_are_summed(weighted_loss, rng):
     """What happens to the instances? Each has a loss of its own, and the losses are summed."""
     x, x_hat, importance = case(rng, 3, 4, 5)
     alone = [weighted_loss(x[k : k + 1], x_hat[k : k + 1], importance[k : k + 1]) for k in range(3)]
@@ -58,7 +58,7 @@ def test_instances_add_up(weighted_loss, rng):
 
 
 @pytest.mark.parametrize("twice", ["rows", "features"])
-def test_the_loss_stays_when_everything_is_there_twice(weighted_loss, rng, twice):
+def test_the_loss_stays_the_same_when_everything_comes_twice(weighted_loss, rng, twice):
     """Axes 1 and 2, batch and features: a mean over them doesn't grow with their length."""
     axis, (x, x_hat, importance) = 1 + (twice == "features"), case(rng, 2, 3, 5)
     doubled = [torch.cat([x, x], axis), torch.cat([x_hat, x_hat], axis), torch.cat([importance] * axis, 1)]
