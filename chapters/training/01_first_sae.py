@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, lab, plots, reference
+from saelab import check, hint, lab, plots, predict, reference
 from saelab.sae import StandardSAE, train
 
 toy = reference("superposition")  # the exercises of chapter 1, solved
@@ -260,8 +260,9 @@ def biases_folded_into_one(x, W_enc, b_enc, b_dec):
 #
 # $$L = \frac1B\sum_{b}\Big(\sum_k (x_{bk}-\hat x_{bk})^2 + \lambda\sum_i f_{bi}\Big)$$
 #
-# A *sum* over dimensions, a *sum* over latents, a *mean* over rows. Is that a matter of taste? **Guess what happens if
-# the penalty is a mean over latents**, as in `f.mean()`, and you double the width of the dictionary.
+# A *sum* over dimensions, a *sum* over latents, a *mean* over rows. Is that a matter of taste? **What happens if the
+# penalty is a mean over latents**, as in `f.mean()`, and you make the dictionary wider? Below you write your guess
+# down.
 #
 # Take a lone feature, $x = a\,d$ along one unit row $d$ of the decoder. Being on by $f$ costs $(a-f)^2 + \lambda f$.
 # The slope of that is 0 at $f = a - \lambda/2$. So $\lambda$ is measured in the units of the activations: it is twice
@@ -324,8 +325,19 @@ same = torch.autograd.grad(expected.total, parameters)
 torch.testing.assert_close([f[:, 0], loss, *yours], [expected.f, expected.total, *same], atol=0.1, rtol=1e-4)
 print(f"loss {loss:.0f} and {expected.total:.0f}")
 
+# %% [markdown]
+# Now a toy: 32 features in 16 dimensions. You train SAEs of four widths, from 32 to 256, once with your penalty and
+# once with a mean over latents, and add up the strengths of all latents in a row, $\sum_i f_i$.
+
 # %%
-# A toy: 32 features in 16 dimensions, each on in one row of twenty. SAEs of four widths, under two kinds of penalty.
+guess_width = predict(
+    "Penalty averaged over latents: from width 32 to 256, by what factor does the sum of all strengths grow?",
+    ...,
+    "times",
+)
+
+# %%
+# Each feature is on in one row of twenty.
 lam = 0.3
 widths = [32, 64, 128, 256]
 
@@ -366,6 +378,9 @@ plots.line(
     markers=True,
 )
 
+# %%
+guess_width.came_out(averaged[-1] / averaged[0])
+
 # %% [markdown]
 # The two agree at width 32, by the choice of $\lambda'$. Summed, the strength of all latents in a row doesn't depend on
 # how wide the dictionary is. It stays below the features' own 0.8; the difference is what $\lambda$ takes (the law is
@@ -377,10 +392,31 @@ plots.line(
 # has to be averaged. If *both* terms are summed over it, Adam divides the common factor out. Sum only *one*, and
 # $\lambda$ depends on the batch size.
 #
-# **Where does training start?** So far: random unit rows in the decoder, and the encoder their transpose, so that each
-# latent reads what it writes. Would zeros do? **Guess for each of the two matrices** before you run the cell.
+# **An experiment of your own.** Choose a price λ for a dictionary of width 64, and say what you expect before you run
+# it. In this toy 1.6 features are on in a row.
 
 # %%
+my_lam = 0.05  # anything from 0 to 2
+
+guess_l0 = predict(f"Width 64, λ = {my_lam:g}: how many latents are on in a row?", ..., "latents")
+
+# %%
+mine = trained(StandardSAE(16, 64, my_lam)).encode(fresh)
+guess_l0.came_out((mine > 0).sum(dim=1).float().mean())
+
+# %% [markdown]
+# **Where does training start?** So far: random unit rows in the decoder, and the encoder their transpose, so that each
+# latent reads what it writes. Would zeros do, in one of the two matrices or in the other?
+
+# %%
+guess_zeros = predict(
+    "Zeros at the start of which matrix end all learning?",
+    ...,
+    among=["only the decoder", "only the encoder", "each of them", "neither"],
+)
+
+# %%
+learned = {}
 starts = {"nothing": [], "the decoder": ["W_dec"], "the encoder": ["W_enc"]}
 for what, zeroed in starts.items():
     sae = StandardSAE(16, 64, lam)
@@ -390,7 +426,11 @@ for what, zeroed in starts.items():
     l0 = (f > 0).sum(dim=1).float().mean()
     loss = sae.loss(fresh).total.item()
     print(f"start with {what} at zero: loss {loss:.3f}, L0 {l0:.1f}")
+    learned[what] = bool(l0 > 0)
     assert l0 == 0 if what == "the encoder" else loss < 0.26
+
+ended = [what for what in ("the decoder", "the encoder") if not learned[what]]
+guess_zeros.came_out({0: "neither", 2: "each of them"}.get(len(ended)) or f"only {ended[0]}")
 
 
 # %% [markdown]

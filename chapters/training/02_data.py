@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from saelab import check, hint, lab, plots
+from saelab import check, hint, lab, plots, predict
 from saelab.sae import StandardSAE, train
 
 
@@ -67,8 +67,11 @@ assert len(world.factors) == 785
 # ## Which activations does a dictionary learn from, and in which order?
 #
 # Take texts of 128 tokens, each beginning with `<bos>`, the token that says "here a text begins". Some texts are cut
-# short at 64 and filled up with `<pad>`. **Guess:** drawn over the position in the text, what does the length of an
-# activation look like? Is it level? Do pads have any activation at all?
+# short at 64 and filled up with `<pad>`. Drawn over the position in the text, what does the length of an activation
+# look like? Is it level? Do pads have any activation at all?
+
+# %%
+guess_first = predict("After layer 1: how many times as long is the first position as the others?", ..., "times")
 
 # %%
 # Five passes of 128 texts through the model: about 25 seconds.
@@ -105,6 +108,9 @@ plots.line(
     x_title="position",
     y_title="mean norm of the activation",
 )
+
+# %%
+guess_first.came_out(lengths["after layer 1"][0] / lengths["after layer 1"][1:].mean())
 
 # %% [markdown]
 # After layer 0 the first position looks like the others (20 against 18). Layer 1 makes it long, and after layers 1 and
@@ -287,6 +293,21 @@ plots.bars(
 # `run` does one more thing for you: the hook that reads the model in the middle is removed again, also when the model
 # raises. Write such hooks with `try … finally: handle.remove()`. Otherwise the first
 # interrupted run leaves one behind, and it goes on recording into a list which is never emptied.
+#
+# **An experiment of your own.** No buffer, rows in order, and a batch size that you choose: do larger batches come
+# nearer to independent rows, or smaller ones? A text has 127 rows.
+
+# %%
+my_batch_size = 1016  # eight texts; anything from 1 to 2000
+
+guess_noise = predict(
+    f"Batches of {my_batch_size} rows in order: how many times as noisy as independent rows?", ..., "times"
+)
+
+# %%
+means = torch.stack([batch.mean(dim=0) for batch in rows.split(my_batch_size) if len(batch) == my_batch_size])
+noise = (means - middle).square().sum(dim=1).mean()
+guess_noise.came_out(noise * my_batch_size / (rows - middle).square().sum(dim=1).mean())
 
 
 # %% misconception="harvest"
@@ -452,9 +473,16 @@ class RowByRow:
 # ## How strong a penalty?
 #
 # Say that $\lambda = 3$ gave you a good dictionary after layer 2, with about 36 latents on per token. You take the same
-# $\lambda$ to the model's input, where activations are a twentieth as long. **Guess:** more latents on, fewer, or as
-# many?
-#
+# $\lambda$ to the model's input, where activations are a twentieth as long.
+
+# %%
+guess_same = predict(
+    "λ = 3 at the model's input: how many latents are on per token, compared with layer 2?",
+    ...,
+    among=["more", "as many", "fewer"],
+)
+
+# %% [markdown]
 # Multiply all activations by $c$. A dictionary for them is easily made from the old one: keep $W_{enc}$ and $W_{dec}$,
 # multiply $b_{enc}$ and $b_{dec}$ by $c$. Then $h = (cx - c\,b_{dec})W_{enc} + c\,b_{enc}$ is $c$ times the old $h$,
 # and as ReLU lets a positive factor through, so are $f$ and $\hat x$. In the loss, the error grows by $c^2$, and the
@@ -570,6 +598,11 @@ plots.bars(
     x_title="site",
     y_title="L0",
 )
+
+# %%
+at_input, *_, at_layer_2 = found[f"λ = {same_lam:g} everywhere"]
+ratio = at_input / at_layer_2
+guess_same.came_out("as many" if 0.8 < ratio < 1.25 else "more" if ratio > 1 else "fewer")
 
 
 # %% [markdown]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # chapter 1, solved
 encode, decode = reference("training").encode, reference("training").decode  # section 1, all components at once
@@ -38,8 +38,8 @@ def start(W_dec: Float[Tensor, "comp d_sae d_in"]):
 #
 # The toy model keeps feature $i$ in the plane as an arrow $W_i$. An example is the sum of the arrows that are on,
 # $x = \sum_i a_i W_i$: five unknowns, two numbers. From one $x$ there is no way back. But you have many, and in most of
-# them at most one feature is on. **Guess: will eight latents find the five arrows? And with a penalty ten times weaker,
-# so that the reconstruction gets better, will they come nearer, or stay farther off?**
+# them at most one feature is on. **Will eight latents find the five arrows? And with a penalty ten times weaker, so
+# that the reconstruction gets better, will they come nearer, or stay farther off?** You will see twelve runs of each.
 #
 # The loop puts your pieces from section 1 in order: the loss, the gradient without its part along each row (exercise
 # 2.3 says why, [Bricken et al. 2023](https://transformer-circuits.pub/2023/monosemantic-features)), Adam's step, and
@@ -147,6 +147,13 @@ check(train_sae, match)
 # `index` full of −1 and cosines full of 0.
 
 # %%
+guess_weak = predict(
+    "With a tenth of the penalty: in how many of 12 runs will all five features have a latent (cosine above 0.97)?",
+    ...,
+    "runs",
+)
+
+# %%
 # Chapter 1's model, and twelve autoencoders that see only its plane, each with two penalties.
 penalties = [0.2, 0.02]
 n_latents = 8
@@ -213,6 +220,9 @@ plots.line(
     y_title="mean cosine of matched pairs",
 )
 
+# %%
+guess_weak.came_out(int(complete[-1]), within=1)
+
 
 # %% [markdown]
 # With $\lambda=0.2$ the arrows swing round, settle on the dotted directions and stop. The latents left over double
@@ -227,6 +237,21 @@ plots.line(
 # Would a mean cosine of 0.94 have told you? Eight random directions have 0.89, since in a plane some arrow is always
 # near. **Read a matching score beside its null**: as many random directions, in the same space. Nor are real features
 # always found so: these were sparse, independent and equally common, and $\lambda$ was well chosen.
+#
+# **An experiment of your own.** Choose how many latents the dictionary has and what λ is, and predict in how many of
+# twelve runs no feature is missing.
+
+# %%
+my_latents = 6
+my_lam = 0.2
+
+guess_mine = predict(f"{my_latents} latents, λ = {my_lam:g}: in how many of 12 runs are all five found?", ..., "runs")
+
+# %%
+a = toy.generate_batch(900, 64 * 12, p).view(900, 64, 12, 5)
+mine = train_sae(*start(torch.randn(12, my_latents, 2)), a @ truth, torch.full((12,), my_lam), lr)
+nearest = torch.stack([match(W, truth)[1].min() for W in mine[2]])  # the cosine of the feature found worst
+guess_mine.came_out(int((nearest > 0.97).sum()), within=1)
 
 
 # %% misconception="train_sae"
@@ -388,9 +413,17 @@ def cosines_as_costs(W, truth):
 # %% [markdown]
 # ## Does a latent tell how strong its feature is?
 #
-# The direction is right. Is the number right too? A latent pays $\lambda$ for every unit. **Guess: is $f$ too small by
-# a factor or by an amount? Is a rare feature's latent off by more, or a common one's?**
-#
+# The direction is right. Is the number right too? A latent pays $\lambda$ for every unit. **Is $f$ too small by a
+# factor or by an amount?** And which feature's latent is off by more, a rare one's or a common one's?
+
+# %%
+guess_rare = predict(
+    "Two features, equally strong: whose latent falls short by more?",
+    ...,
+    among=["the rare one's", "the common one's", "both by the same"],
+)
+
+# %% [markdown]
 # Take a feature that overlaps with no other. Along its direction only two numbers matter: the data's, which is its
 # strength $a$ where it is on (a share $p$ of the examples) and 0 elsewhere, and the reconstruction's, $f + \beta$,
 # where $\beta$ is what $b_{dec}$ adds there, always. So this direction costs
@@ -497,6 +530,11 @@ for lines, dots in zip(picture.data[::2], picture.data[1::2]):
     dots.update(mode="markers", marker_color=lines.line.color)
 picture
 
+# %%
+rare, _, common = measured.mean(dim=0)
+alike = abs(rare - common) < 0.1 * common
+guess_rare.came_out("both by the same" if alike else "the rare one's" if rare > common else "the common one's")
+
 
 # %% [markdown]
 # The dots lie on the lines. The amount grows with $\lambda$, no matter how strong the feature is, and is nearly twice
@@ -505,7 +543,10 @@ picture
 # constant is lost.
 #
 # The law is one for features that don't overlap. In the film they do: five arrows in a plane. The law gives 0.105
-# there. **Guess: do latents fall short by more or by less?**
+# there. Do latents fall short by more, or by less?
+
+# %%
+guess_film = predict("In the film, where the law gives 0.105: what is the median of a − f over the features?", ...)
 
 # %%
 # The first dictionaries of the film. Latents count unit vectors, so a feature's strength is a times its arrow's length.
@@ -520,6 +561,7 @@ for c in range(runs):
 short = torch.stack(short).flatten().sort().values
 print(f"a − f of {len(short)} features: median {short.median():.2f}, smallest {short[0]:.2f}, largest {short[-1]:.2f}")
 assert short[0] > 0.12 and 0.15 < short.median() < 0.25 and short[-1] > 0.4
+guess_film.came_out(short.median())
 
 
 # %% [markdown]

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 State = list[Tensor]  # W_enc, b_enc, W_dec, b_dec, each [3, …]: the value, and Adam's two running means m and v of it
 
@@ -54,6 +54,9 @@ def found(state: State, truth: Tensor, f: Tensor) -> int:
 # latents from the first step on, and started the encoder biases anywhere between −3 and 0.
 
 # %%
+guess_dead = predict("How many of the 160 latents are off on all rows of the last 100 steps?", ..., "latents")
+
+# %%
 lowest_bias = -3.0
 
 torch.manual_seed(0)
@@ -68,6 +71,7 @@ n_rows = f[..., 0].numel()
 n_dead = int((~(f > 0).any(dim=(0, 1))).sum())
 print(f"On in none of the last {n_rows} rows: {n_dead} of 160 latents.")
 print(f"Features found: {found(state, truth, f)} of 128.")
+guess_dead.came_out(n_dead)
 
 # %% [markdown]
 # ## How do you wake a dead latent?
@@ -248,8 +252,17 @@ plots.bars(
     y_title="latents",
 )
 
+# %% [markdown]
+# And without the illness: the same dictionary with biases that start at 0, trained for all 600 steps.
+
 # %%
-# And without the illness: the same dictionary with biases that start at 0, for all 600 steps.
+guess_healthy = predict(
+    "Biases that start at 0: will it find more features than the patient resampled by loss², or fewer?",
+    ...,
+    among=["more", "as many", "fewer"],
+)
+
+# %%
 torch.manual_seed(1)
 healthy = [torch.stack([v, 0 * v, 0 * v]) for v in (W.T, torch.zeros(160), W, torch.zeros(64))]
 healthy, f_healthy, _ = run(healthy, truth, p, first=0, steps=300, lr=0.003)
@@ -258,6 +271,8 @@ n_dead = int((~(f_healthy > 0).any(dim=(0, 1))).sum())
 n = found(healthy, truth, f_healthy)
 print(f"Started at 0: {n_dead} dead, {n} of 128 features found.")
 assert n_dead < 8 and n < n_found["by loss²"]
+patient = n_found["by loss²"]
+guess_healthy.came_out("as many" if abs(n - patient) < 6 else "more" if n > patient else "fewer")
 
 
 # %% [markdown]
@@ -277,6 +292,21 @@ assert n_dead < 8 and n < n_found["by loss²"]
 # history is gone, and a number whose $m$ and $v$ were cleared takes a first step of up to
 # $0.1\,g / \sqrt{0.001\,g^2} \approx 3.2$ times the learning rate late in a run; here, at step 300, it is 1.6 times.
 # That is one reason for the lower rate above, and why others warm the rate up again after resampling.
+#
+# **An experiment of your own.** A fifth of the usual length found 87 features, the full length 45. Choose another
+# length for the new encoder columns.
+
+# %%
+my_length = 0.05  # in units of the usual length; anything above 0
+
+guess_length = predict(f"Columns of {my_length:g} times the usual length: how many of 128 features?", ..., "features")
+
+# %%
+mine = resample(*state, f, bad_rows)
+mine[0][0, :, dead] *= my_length / 0.2
+torch.manual_seed(2)
+after, f_mine, _ = run(mine, truth, p, first=300, steps=300, lr=lr)
+guess_length.came_out(found(after, truth, f_mine), within=8)
 
 
 # %% misconception="resample"

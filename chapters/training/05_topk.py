@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.testing import assert_close
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 from saelab.sae import BatchTopKSAE, TopKSAE, calibrate, train
 
 
@@ -35,8 +35,8 @@ def sparse_batch(truth: Float[Tensor, "feats d_in"], p: Float[Tensor, "#batch"],
 # $$f = \operatorname{ReLU}(\operatorname{TopK}(h)),\qquad h = (x - b_\text{dec})\,W_\text{enc} + b_\text{enc},\qquad
 # \hat x = f\,W_\text{dec} + b_\text{dec}$$
 #
-# There is no λ to tune and no shrinkage: nothing pulls at the latents that stay. **Guess: with $k=3$, how many latents
-# are on in a row where only two entries of $h$ are positive?**
+# There is no λ to tune and no shrinkage: nothing pulls at the latents that stay. **With $k=3$, how many latents are on
+# in a row where only two entries of $h$ are positive?**
 #
 # | a row of $h$ | $k$ | $f$ |
 # |---|---|---|
@@ -137,28 +137,29 @@ for marked in (dead, torch.zeros_like(dead)):
     assert_close(torch.autograd.grad(ours, weights), torch.autograd.grad(theirs, weights), atol=1e-5, rtol=1e-4)
 
 # %%
+guess_auxk = predict("160 latents, 400 steps without AuxK: what share of the latents is dead (0 to 1)?", ...)
+
+# %%
 # Three runs from one start: 160 latents for 128 features, W_enc and W_dec drawn independently of each other.
 k = 3  # about 2.6 features are on per row
 k_aux = 24
 alphas = {"no AuxK": 0.0, "α = 1/32": 1 / 32, "α = 1/4": 1 / 4}
-tied = False  # True: W_enc starts as the transpose of W_dec
 
 torch.manual_seed(0)
 truth = normalize(torch.randn(128, 48), dim=1)
 p = torch.tensor([0.02])
 W_enc_start = torch.randn(48, 160) / 48**0.5
 W_dec_start = normalize(torch.randn(160, 48), dim=1)
-if tied:
-    W_enc_start = W_dec_start.T
-start = W_enc_start, torch.zeros(160), W_dec_start, torch.zeros(48)
 
-share_dead, found = {}, {}
-for name, aux in alphas.items():
+
+def trained(W_enc: Tensor, aux: float) -> tuple[list[float], int, Tensor]:
+    """After 400 steps: the share of dead latents at each step, the number of features found, the last error."""
     torch.manual_seed(1)
+    start = W_enc, torch.zeros(160), W_dec_start, torch.zeros(48)
     W_enc, b_enc, W_dec, b_dec = weights = [value.clone().requires_grad_() for value in start]
     adam = torch.optim.Adam(weights, lr=0.005)
     silent = torch.zeros(160)  # batches since a latent was on
-    share_dead[name] = []
+    shares = []
     for _ in range(400):
         x = sparse_batch(truth, p, 256)
         dead = silent >= 30
@@ -171,13 +172,17 @@ for name, aux in alphas.items():
             f = keep_top((x - b_dec) @ W_enc + b_enc, k)
             silent = torch.where((f > 0).any(dim=0), 0.0, silent + 1)
             error = (x - f @ W_dec - b_dec).square().sum(dim=1).mean()
-        share_dead[name].append(float(dead.float().mean()))
-    found[name] = int(((W_dec[~dead] @ truth.T).amax(dim=0) > 0.9).sum())
+        shares.append(float(dead.float().mean()))
+    return shares, int(((W_dec[~dead] @ truth.T).amax(dim=0) > 0.9).sum()), error
+
+
+share_dead, found = {}, {}
+for name, aux in alphas.items():
+    share_dead[name], found[name], error = trained(W_enc_start, aux)
     print(f"{name:9} dead {share_dead[name][-1]:.2f}   features found {found[name]:3d} of 128   error {error:.2f}")
 # In five starts: 0.26 to 0.45 of the dead, and 32 to 53 features more.
-if not tied:
-    assert share_dead["α = 1/4"][-1] < 0.7 * share_dead["no AuxK"][-1], share_dead
-    assert found["α = 1/4"] > found["no AuxK"] + 12, found
+assert share_dead["α = 1/4"][-1] < 0.7 * share_dead["no AuxK"][-1], share_dead
+assert found["α = 1/4"] > found["no AuxK"] + 12, found
 plots.line(
     torch.arange(400),
     share_dead,
@@ -186,18 +191,34 @@ plots.line(
     y_title="share of latents that are dead",
 )
 
+# %%
+guess_auxk.came_out(share_dead["no AuxK"][-1], within=0.08)
+
 
 # %% [markdown]
 # Without AuxK three latents in ten are dead, and missed: 44 features have no latent. With it the dead come back and
 # find work, the faster the larger α: at 1/4 a dozen features are left. (Another start gave 0.42, 0.22 and 0.11 dead,
 # and 56, 77 and 109 features.)
 #
-# Is AuxK needed, then? Less than it seems. These runs begin with an encoder that has nothing to do with the decoder,
-# and that is what their latents die of. Set `tied = True`, so that they start as Gao et al. do, and run again: a fifth
-# is dead in all three, and 117 features are found without AuxK, 117 with $\alpha=1/32$ and all 128 with $\alpha=1/4$.
-# So few dead latents are not a goal in themselves: the features are there, and the dead have no work left. Nor does
-# AuxK wake every latent. One whose $h$ is negative on every row gets nothing through its ReLU, from this loss as from
-# any other.
+# **An experiment of your own.** These runs begin with an encoder that has nothing to do with the decoder. Start it as
+# the decoder's transpose, as Gao et al. do, and choose an α.
+
+# %%
+my_aux = 0.0  # no AuxK; 1 / 4 is the largest above
+
+guess_tied = predict(f"Tied start, α = {my_aux:g}: how many of the 128 features are found?", ..., "features")
+
+# %%
+tied_shares, tied_found, _ = trained(W_dec_start.T, my_aux)
+print(f"dead at the end: {tied_shares[-1]:.2f}")
+guess_tied.came_out(tied_found, within=8)
+
+# %% [markdown]
+# Is AuxK needed, then? Less than it seems: it was their start that the runs above suffered from. From a tied one a
+# fifth is dead whatever α is, and 117 features are found without AuxK, 117 with $\alpha=1/32$ and all 128 with
+# $\alpha=1/4$. So few dead latents are not a goal in themselves: the features are there, and the dead have no work
+# left. Nor does AuxK wake every latent. One whose $h$ is negative on every row gets nothing through its ReLU, from this
+# loss as from any other.
 
 
 # %% misconception="topk_loss" part="keep_top"
@@ -416,6 +437,11 @@ for name, n in n_on.items():
     assert abs(l0 / k - 1) < 0.05  # all of them spend what was budgeted
 
 # %%
+guess_calm = predict(
+    "k = 3. A batch of the calmest rows alone, with half a feature to expect: how many latents per row?", ..., "latents"
+)
+
+# %%
 # The calmest rows in a batch of their own; and a text of the busiest rows, under the threshold made for all.
 levels = busy.unique()
 calm = h[busy == levels[0]]
@@ -425,6 +451,7 @@ crowded_l0 = (batch_topk(crowded, k, theta) > 0).sum() / len(crowded)
 print(f"rows of {levels[0]} features in a batch of their own: L0 {calm_l0:.2f}")
 print(f"rows of {levels[-1]} features under θ: L0 {crowded_l0:.2f}")
 assert abs(calm_l0 - k) < 0.1 and 1.6 * k < crowded_l0 < 2.2 * k
+guess_calm.came_out(calm_l0)
 
 # %%
 curves = {}

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 # %% [markdown]
 # ## How do you train a threshold?
@@ -22,7 +22,7 @@ from saelab import check, hint, plots
 #
 # $$\text{jumprelu}(h) = h\cdot 1[h>\theta], \qquad L_0 = \sum_i 1[h_i>\theta_i]$$
 #
-# You'd like to train $\theta$ by gradient descent on $\lVert x-\hat x\rVert^2 + \lambda L_0$. **Guess before you read
+# You'd like to train $\theta$ by gradient descent on $\lVert x-\hat x\rVert^2 + \lambda L_0$. **Think before you read
 # on: raise $\theta$ by a hair. By how much does $L_0$ change on one sample? On average over all your data?**
 #
 # On one sample: not at all, nearly always, so autograd's answer is 0, and it is right. On average: the share of samples
@@ -152,6 +152,13 @@ theirs = torch.autograd.grad(sae.loss(x).total, parameters)
 torch.testing.assert_close(yours, theirs)
 
 # %%
+guess_eps = predict(
+    "10,000 normal samples: which bandwidth ε gives the slope nearest to the true one?",
+    ...,
+    among=["0.02", "0.3", "2.0"],
+)
+
+# %%
 # What does your gradient estimate? 10,000 pre-activations, normally distributed, and 91 thresholds at once.
 bandwidths = [0.02, 0.3, 2.0]
 n_samples = 10_000
@@ -181,6 +188,24 @@ plots.line(
     x_title="θ",
     y_title="∂ mean L0 / ∂θ",
 )
+
+# %%
+guess_eps.came_out(str(min(off, key=off.get)))
+
+# %% [markdown]
+# **An experiment of your own.** Choose a bandwidth and a number of samples. More samples help one kind of error and not
+# the other: how far from the true slope will you be? (With 10,000 samples you saw three distances.)
+
+# %%
+my_eps = 2.0
+my_samples = 100_000  # up to about 200,000
+
+guess_off = predict(f"ε = {my_eps:g}, {my_samples:,} samples: how far from the true slope, root mean square?", ...)
+
+# %%
+h = torch.randn(my_samples, 1).expand(-1, 91)
+(slope,) = torch.autograd.grad(step(h, theta, my_eps).mean(dim=0).sum(), theta)
+guess_off.came_out((slope - true_slope).square().mean().sqrt())
 
 # %%
 # And the kernel itself: which samples move a threshold at 1? Each latent has one sample, so nothing is summed.

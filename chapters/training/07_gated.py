@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 # %% [markdown]
 # ## Which latents are on, and how strongly?
@@ -139,6 +139,13 @@ torch.testing.assert_close(loss, expected)
 torch.testing.assert_close(torch.autograd.grad(loss, parameters), torch.autograd.grad(expected, parameters))
 
 # %%
+guess_annealed = predict(
+    "From features of which strength does the annealed penalty take more?",
+    ...,
+    among=["weak ones", "strong ones", "the same from all"],
+)
+
+# %%
 # Eight features at right angles, each on in a tenth of the samples with a strength of 1 to 2, and a little noise. Every
 # dictionary starts at the truth. What becomes of the strengths? The course's classes have your losses.
 from saelab.sae import Loss, StandardSAE, train
@@ -159,11 +166,12 @@ def sample(n: int) -> tuple[Tensor, Tensor]:
 
 class AnnealedSAE(StandardSAE):
     p = 1.0
+    last_p = last_p
 
     def loss(self, x, *_, **__):
         f = self.encode(x)
         x_hat = self.decode(f)
-        self.p -= (1 - last_p) / steps
+        self.p -= (1 - self.last_p) / steps
         error = (x - x_hat).square().sum(dim=1).mean()
         return Loss({"mse": error, "penalty": lam * annealed_penalty(f, self.p)}, f, x_hat)
 
@@ -175,14 +183,21 @@ kinds = {
     "JumpReLU": JumpReLUSAE(8, 8, lam, bandwidth=0.4, threshold=0.3),
 }
 a, x = sample(20_000)
-lost = {}
-for name, sae in kinds.items():
+
+
+def what_is_lost(sae: StandardSAE) -> Tensor:
+    """Mean of a − f after training, for weak, middling and strong features [3]."""
     sae.W_enc.data = truth.T.clone()
     sae.W_dec.data = truth.clone()
     train(sae, lambda step: sample(256)[1], steps, lr=0.01, normalise=False, progress=False)
     away = (a - sae.encode(x)).detach()
     thirds = [(a > low) & (a < low + 1 / 3) for low in (1, 4 / 3, 5 / 3)]
-    lost[name] = torch.stack([away[third].mean() for third in thirds])
+    return torch.stack([away[third].mean() for third in thirds])
+
+
+lost = {}
+for name, sae in kinds.items():
+    lost[name] = what_is_lost(sae)
     print(f"{name:<10} lost on average {lost[name].mean().abs():.2f}")
 
 law = lam / (2 * (1 - q))
@@ -197,6 +212,25 @@ plots.bars(
     y_title="mean of a − f",
     guides={"the law for L1": law},
 )
+
+# %%
+weak, _, strong = lost["p-annealed"]
+alike = abs(weak - strong) < 0.1 * weak
+guess_annealed.came_out("the same from all" if alike else "weak ones" if weak > strong else "strong ones")
+
+# %% [markdown]
+# **An experiment of your own.** Choose where the exponent ends. At 1 it is L1 all the way, with a loss of 0.17 per
+# feature; what is it at your $p$?
+
+# %%
+my_last_p = 0.5  # above 0, up to 1
+
+guess_lost = predict(f"Exponent falling from 1 to {my_last_p:g}: how much is lost on average, a − f?", ...)
+
+# %%
+mine = AnnealedSAE(8, 8)
+mine.last_p = my_last_p
+guess_lost.came_out(what_is_lost(mine).mean())
 
 
 # %% [markdown]

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 # %% [markdown]
 # ## Which latent detects the animal?
 #
 # Take two features at right angles, each of strength 1: a *parent* ("animal") and its *child* ("dog"), which is never
-# on alone. A dictionary with two latents has room for both. **Guess before you read on: with an L1 penalty, will it
+# on alone. A dictionary with two latents has room for both. **Think before you read on: with an L1 penalty, will it
 # learn the two features? What does it pay for a dog, and is there a cheaper way to write the same vector?**
 #
 # With the rows *parent* and *child*, a dog takes both latents at 1, and the penalty is $2\lambda$. With the rows
@@ -104,7 +104,16 @@ torch.testing.assert_close(ours, torch.autograd.grad(its.total, parameters))
 # %% [markdown]
 # Now two families of features at right angles. Each parent is on with probability 0.3. Where it is on, so is one of its
 # three children, with probability 0.2 each (and none with 0.4). Both dictionaries start near the truth, with latents 0
-# and 1 at the parents, and both have the same L1 penalty. **What will latent 0 do where one of its children is on?**
+# and 1 at the parents, and both have the same L1 penalty. What will latent 0 do where one of its children is on? And
+# what does a dictionary pay for having no holes?
+
+# %%
+guess_hole = predict(
+    "Standard dictionary: on what share of the samples with A and a child is A's latent on (0 to 1)?", ...
+)
+guess_price = predict(
+    "How many times the standard dictionary's unexplained variance does the Matryoshka one leave?", ..., "times"
+)
 
 # %%
 LAM = 0.2  # the penalty
@@ -143,15 +152,20 @@ for child in (1, 2, 3):
     situations[f"A, child {child}"] = only_A & on[:, 1 + child]
 with_child = only_A & on[:, 2:5].any(dim=1)
 
-trained, tables, recall, unexplained = {}, [], {}, {}
-for name, prefixes in PREFIXES.items():
+
+def trained_with(prefixes: list[int]) -> NestedSAE:
     sae = NestedSAE(8, 8)
     sae.prefixes = prefixes
     sae.W_enc.data = start.T.clone()
     sae.W_dec.data = start.clone()
     sae.b_dec.data += 1e-6  # not 0: `train` would begin at the mean of the data
     train(sae, lambda step: sample(256)[1], STEPS, lr=0.01, normalise=False, progress=False)
-    trained[name] = sae.requires_grad_(False)
+    return sae.requires_grad_(False)
+
+
+trained, tables, recall, unexplained = {}, [], {}, {}
+for name, prefixes in PREFIXES.items():
+    sae = trained[name] = trained_with(prefixes)
     f, x_hat = sae.encode(x), sae(x)
     means = [f[rows].mean(dim=0)[[0, 2, 3, 4]] for rows in situations.values()]
     tables.append(torch.stack(means, dim=1))
@@ -168,6 +182,12 @@ plots.heat_map(
     x_labels=list(situations),
     y_labels=["A", "child 1", "child 2", "child 3"],
 )
+
+# %%
+guess_hole.came_out(recall["Standard"], within=0.1)
+
+# %%
+guess_price.came_out(unexplained["Matryoshka"] / unexplained["Standard"])
 
 # %%
 # What the text says of these settings.
@@ -193,6 +213,20 @@ assert (own - 0.77).abs().max() < 0.1, own
 # the truth. From random rows, with `b_dec` at the mean of the data, six of twelve runs had both parents in their first
 # two latents; in the others one of the two pointed the opposite way. Nor does this say anything about hierarchies with
 # more levels, or with children that can be on together.
+#
+# **An experiment of your own.** Latents 0 and 1 start at the parents, 2 to 4 at A's children, 5 to 7 at B's. Choose the
+# prefixes: is latent 0 on wherever A is?
+
+# %%
+my_prefixes = [5, 8]  # growing, and the last one is 8
+
+guess_prefixes = predict(
+    f"Prefixes {my_prefixes}: on what share of the samples with A and a child is A's latent on (0 to 1)?", ...
+)
+
+# %%
+f = trained_with(my_prefixes).encode(x)
+guess_prefixes.came_out((f[with_child, 0] > 0.2).float().mean(), within=0.1)
 
 
 # %% misconception="matryoshka_loss"

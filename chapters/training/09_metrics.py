@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from saelab import check, hint, lab, plots, sae, scores
+from saelab import check, hint, lab, plots, predict, sae, scores
 
 # %% [markdown]
 # Two dictionaries are trained here with BatchTopK, one on the pocket model and one on its twin with random weights. The
@@ -114,9 +114,9 @@ print(f"{len(truth.factors)} factors; {share:.0%} of what is true is not asked")
 # $$\text{FVU} = \frac{\sum_t\lVert x_t-\hat x_t\rVert^2}{\sum_t\lVert x_t-\mu\rVert^2}$$
 #
 # A latent is *on* where $f>0$. $L_0$ is the mean number of latents on at a token, a latent's *frequency* the fraction
-# of tokens at which it is on, and a latent that is on nowhere is *dead*. **Guess:** all dimensions have the same error,
-# but a few vary much more than the others, as in residual streams. Which is larger, FVU, or the mean of the same ratio
-# taken dimension by dimension?
+# of tokens at which it is on, and a latent that is on nowhere is *dead*. Say all dimensions have the same error, but a
+# few vary much more than the others, as in residual streams. **Which is larger, FVU, or the mean of the same ratio
+# taken dimension by dimension?**
 #
 # **Does it point the right way?** Where the true directions are known, give each feature one latent, and no latent to
 # two features, so that the sum of the cosines is as large as possible. Their mean is the MCC . The sign counts:
@@ -214,6 +214,13 @@ check(evaluate, mcc, best_f1)
 # is the result nan?
 
 # %%
+guess_board = predict(
+    "Mean F1 of the best latents over all factors, on held-out text: whose dictionary has the highest?",
+    ...,
+    among=["pocket model", "random weights", "random directions"],
+)
+
+# %%
 # The scoreboard. `scores.factor_f1` also looks for a threshold per latent, on one half of the tokens, and is graded on
 # the other half. The true directions are not known here, so mean(x where the factor is true) - mean(x elsewhere) stands
 # in for them in MCC.
@@ -244,6 +251,9 @@ plots.bars(
     x_title="kind of factor",
     y_title="mean F1 on held-out text",
 )
+
+# %%
+guess_board.came_out(max(board, key=lambda name: board[name]["F1 held out"]))
 
 # %%
 # What the text says of these settings.
@@ -431,8 +441,8 @@ def in_float64_with_costs(W_dec, truth):
 # %% [markdown]
 # ## How much of the model is left?
 #
-# Splice the dictionary in: at every token put $\hat x$ where $x$ was, and let the model run on. **Guess:** what share
-# of its predictions survives? And with the *random* directions, which leave most of the variance unexplained?
+# Splice the dictionary in: at every token put $\hat x$ where $x$ was, and let the model run on. How much of what it
+# could do survives? And with the *random* directions, which leave most of the variance unexplained?
 #
 # The yardstick is the next-token loss. The logits at position $s$ are a forecast of token $s+1$, so
 #
@@ -542,6 +552,9 @@ check(loss_recovered, next_token_loss, kl, mean_ablation)
 # The ablation is a `torch.where` over `mask[..., None]`, with `acts[mask].mean(dim=0)` in one of its places.
 
 # %%
+guess_random = predict("Random directions spliced in: what share of the loss is recovered, against the mean?", ...)
+
+# %%
 few, kept = tokens[:32], mask[:32]
 
 
@@ -574,6 +587,7 @@ for name in ("pocket model", "random directions"):
     splices[name] = {"recovered": against_mean, "KL": distance}
     print(f"{name:<18}   {theirs.spliced:>6.2f}   {against_mean:>16.3f}   {against_zero:>16.3f}   {distance:.2f}")
 print(f"loss: clean {theirs.clean:.2f}, mean ablation {theirs.mean:.2f}, zero ablation {theirs.zero:.2f}, log V 6.80")
+guess_random.came_out(splices["random directions"]["recovered"], within=0.1)
 
 # %%
 # Two mistakes that look like results: a softmax of a softmax, and raw logits where probabilities belong.
@@ -586,7 +600,14 @@ assert abs(twice - (torch.tensor(895.0).log() - right)) < 0.005  # Σ exp(p) is 
 # %% [markdown]
 # Is a squared error a good stand-in for harm to the model? Put errors of *one* size at every token, in four directions:
 # the dictionary's own, towards the mean activation, and two kinds of noise. One kind is as likely in any direction. The
-# other has the covariance of the activations, so that it varies where they vary. **Which does most harm, which least?**
+# other has the covariance of the activations, so that it varies where they vary. Which does most harm, which least?
+
+# %%
+guess_harm = predict(
+    "Small errors of equal size, token by token: which kind does most harm?",
+    ...,
+    among=["the dictionary", "noise like the activations", "towards the mean", "noise in any direction"],
+)
 
 # %%
 LEVELS = [12, 8, 6, 4, 2, 1]  # the dictionary's error when only its k strongest latents are kept gives the sizes
@@ -642,6 +663,22 @@ plots.line(
     log_y=True,
     markers=True,
 )
+
+# %%
+guess_harm.came_out(max(harm, key=lambda name: harm[name][0]))
+
+# %% [markdown]
+# **An experiment of your own.** The dictionary has 12 latents on per token. Keep only the strongest few of them at each
+# token: what is left of the model?
+
+# %%
+my_k = 3  # 1 to 12
+
+guess_few = predict(f"The {my_k} strongest latents at each token: what share of the loss is recovered?", ...)
+
+# %%
+spliced = next_token_loss(logits_with(lambda x: x + only_the_strongest(my_k)), few)
+guess_few.came_out(loss_recovered(loss_clean, spliced, loss_mean, kept), within=0.05)
 
 # %%
 # What the text says of these settings.

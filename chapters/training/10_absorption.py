@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from saelab import check, hint, plots  # noqa: F401
+from saelab import check, hint, plots, predict  # noqa: F401
 from saelab.sae import SAE, BatchTopKSAE, StandardSAE, train
 
 P_PARENT, P_CHILD = 0.3, 0.2  # how often the parent is on, and how often the child is where its parent is
@@ -45,9 +45,12 @@ def start_near(sae: SAE, truth: Float[Tensor, "d_sae d_in"], seed: int, noise: f
 # Take two features in a plane, at right angles. The *parent*, along the first axis, says that there is an animal. It is
 # on in three tokens of ten. The *child*, along the second, says that it is a lion. It is on in a fifth of the parent's
 # tokens and in no others. So $x$ is $(0,0)$, or $(1,0)$, or $(1,1)$ for a lion. We give an SAE with an L1 penalty two
-# latents and, as a present, start it near the right answer: decoder rows near $(1,0)$ and $(0,1)$. **Guess: does it
-# stay there?**
-#
+# latents and, as a present, start it near the right answer: decoder rows near $(1,0)$ and $(0,1)$. Does it stay there?
+
+# %%
+guess_lions = predict("After training with L1: on what share of the lions is the parent's latent on (0 to 1)?", ...)
+
+# %% [markdown]
 # Add it up. The right dictionary writes a lion as parent plus child, both latents at about 1, and pays $2\lambda$. But
 # there is another way to write the same three points. Let the second row be $(1,1)/\sqrt2$. Then a lion is *one*
 # latent, at $\sqrt2$, and the parent's latent can stay off.
@@ -110,6 +113,9 @@ plots.arrows(
     titles=list(panels),
     title="Arrows 0 and 1: the latents that started at the parent and at the child, or anywhere",
 )
+
+# %%
+guess_lions.came_out(on_lions["L1, near the truth"][0], within=0.1)
 
 # %%
 # What the text says of these settings.
@@ -243,9 +249,16 @@ check(absorption_rate, find_parent)
 # Which columns of `on` can be absorbers? Two conditions per row, one of them an `any`, and then a mean: the mean of
 # nothing is NaN by itself.
 
-# %%
+# %% [markdown]
 # Not a penalty but a number: BatchTopK with 20 latents on 20 features in 20 dimensions, of which 4 are on on average.
-KS = [4, 2]  # latents on per token; what do you expect of 3?
+# It gets four latents per token, and then two.
+
+# %%
+guess_k4 = predict("k = 4: in how many of 4 runs is the parent absorbed on over nine lions in ten?", ..., "runs")
+guess_k2 = predict("k = 2: in how many of 4 runs is the parent absorbed on over nine lions in ten?", ..., "runs")
+
+# %%
+KS = [4, 2]  # latents on per token
 SEEDS = [0, 1, 2, 3]
 COSINE = 0.3  # c
 
@@ -253,12 +266,18 @@ test = family(6000, seed=-2, others=18)
 fit = torch.arange(6000) < 3000
 parent, child = test[:, 0] > 0, test[:, 1] > 0
 rates, recalls, f1s = {}, {}, {}
+
+
+def trained_with(k: int, seed: int) -> BatchTopKSAE:
+    sae = BatchTopKSAE(20, 20, k, seed=seed)
+    batches = lambda step: family(256, 10_000 * seed + step, others=18)  # noqa: E731
+    train(sae, batches, 600, lr=1e-2, normalise=False, progress=False)
+    return sae.requires_grad_(False)
+
+
 for k in KS:
     for seed in SEEDS:
-        sae = BatchTopKSAE(20, 20, k, seed=seed)
-        batches = lambda step, seed=seed: family(256, 10_000 * seed + step, others=18)  # noqa: E731
-        train(sae, batches, 600, lr=1e-2, normalise=False, progress=False)
-        sae.requires_grad_(False)
+        sae = trained_with(k, seed)
         f = sae.encode(test)
         rates[k, seed] = absorption_rate(test, f, sae.W_dec, parent, child, fit, COSINE)
         main, _ = find_parent(test[fit], f[fit], parent[fit], child[fit])
@@ -279,6 +298,12 @@ plots.bars(
 )
 
 # %%
+guess_k4.came_out(sum(rates[4, seed] > 0.9 for seed in SEEDS), within=0)
+
+# %%
+guess_k2.came_out(sum(rates[2, seed] > 0.9 for seed in SEEDS), within=1)
+
+# %%
 # What the text says of these settings.
 holes = [key for key, rate in rates.items() if rate > 0.9]
 assert max(rates[4, seed] for seed in range(4)) < 0.05 and len(holes) >= 2
@@ -297,6 +322,24 @@ assert all(recalls[key] < 0.05 and f1s[key] > 0.85 for key in holes)
 # Chanin et al. (2024).
 #
 # One cure is to make the first latents of a dictionary reconstruct on their own, as in section 8.
+#
+# **An experiment of your own.** Between two and four lies three. Choose $k$ and the starts, and predict.
+
+# %%
+my_k = 3  # 1 to 6
+my_seeds = [10, 11, 12, 13]
+
+guess_absorbed = predict(
+    f"k = {my_k}, starts {my_seeds}: in how many runs are over nine lions in ten absorbed?", ..., "runs"
+)
+
+# %%
+absorbed = []
+for seed in my_seeds:
+    sae = trained_with(my_k, seed)
+    absorbed.append(absorption_rate(test, sae.encode(test), sae.W_dec, parent, child, fit, COSINE))
+print("absorbed:", *(f"{rate:.2f}" for rate in absorbed))
+guess_absorbed.came_out(sum(rate > 0.9 for rate in absorbed), within=1)
 
 
 # %% misconception="absorption_rate"

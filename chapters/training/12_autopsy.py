@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from saelab import check, hint, lab, plots  # noqa: F401
+from saelab import check, hint, lab, plots, predict  # noqa: F401
 
 # %%
 from saelab.sae import StandardSAE
@@ -375,11 +375,23 @@ check(autopsy, prepare, Recorder, initial, penalty, batches, model_loss)
 # Now the post-mortem. Your parts train a dictionary on 400 texts, and then again with *one* of the diary's mistakes put
 # back. All are measured alike, on text that none of them has seen: L0, FVU, the mean F1 of the best latent for each
 # factor of the text (where it is asked, see section 9), the model's loss with the dictionary in it, and your score.
-# **Which mistake costs most? Which ones can you not see in any of these figures?**
+# Which mistake costs most? **Which ones can you not see in any of these figures?**
 #
 # Section 11 forbids comparing dictionaries of different L0: the more latents are on, the better they reconstruct. So
 # the repaired dictionary is trained with seven penalties. That gives a curve over L0, and each other dictionary can be
 # compared with the repaired one *at its own L0*.
+
+# %%
+guess_worst = predict(
+    "Which mistake costs the model most, in nats beyond the repaired dictionary of the same L0?",
+    ...,
+    among=["one order", "the diary's start", "lengths go free", "pads, BOS kept", "no BOS", "own numbers"],
+)
+guess_untrained = predict(
+    "Which leaves the model the lower loss: the repaired dictionary with λ = 8, or one that was never trained?",
+    ...,
+    among=["the repaired one", "the untrained one"],
+)
 
 # %%
 # A line per penalty, about 20 seconds in all.
@@ -520,12 +532,30 @@ title, y_title = "What is left of the model", "loss of the model, nats"
 plots.bars(losses, list(found), title, "", y_title, guides={"no dictionary": untouched})
 
 # %%
-# A look at the untrained one: how far is x̂ from x, and what if it is merely scaled?
+cost = {name: row["loss"] - repaired_at(row["L0"], "loss") for name, row in found.items()}
+mistakes = [name for name in found if name not in ("another seed", "the diary", "untrained")]
+guess_worst.came_out(max(mistakes, key=cost.get))
+
+# %%
+lower = found["untrained"]["loss"] < repaired[LAM]["loss"]
+guess_untrained.came_out("the untrained one" if lower else "the repaired one")
+
+# %% [markdown]
+# **An experiment of your own.** What if $\hat x$ is merely scaled? Choose a factor for what the untrained dictionary
+# writes. Times 1 its loss is in the table.
+
+# %%
+my_factor = 0.1  # anything above 0
+
+guess_scaled = predict(f"The untrained dictionary's output times {my_factor:g}: the loss of the model?", ..., "nats")
+
+# %%
+# Times your factor, times 1, and times the factor that brings x̂ nearest to x.
 untrained = bodies["untrained"]
 x_hat = untrained.decode(untrained.encode(new))
 gain = (new * x_hat).sum() / x_hat.square().sum()
 scaled = {}
-for factor in (1.0, float(gain)):
+for factor in (my_factor, 1.0, float(gain)):
 
     def splice(acts, factor=factor):
         return torch.cat([acts[:, :1], factor * untrained.decode(untrained.encode(acts[:, 1:]))], dim=1)
@@ -535,6 +565,7 @@ for factor in (1.0, float(gain)):
     scaled[factor] = float(model_loss(logits, tokens, counted))
     print(f"untrained, times {factor:.2f}: FVU {fvu:.2f}, loss {scaled[factor]:.2f}")
 print(f"mean cosine of x and x̂: {F.cosine_similarity(new, x_hat).mean():.2f}")
+guess_scaled.came_out(scaled[my_factor])
 
 # %%
 # What two softmaxes do to the loss of the model alone, and what the text says of these settings.
@@ -548,13 +579,12 @@ its, better = found["the diary"], repaired[0.5]
 assert better["L0"] < 0.8 * its["L0"] and better["FVU"] < its["FVU"] / 2
 assert better["F1"] > its["F1"] + 0.01 and better["loss"] < its["loss"] - 0.01
 assert repaired[1 / 32]["L0"] > 150 and max(row["F1"] for row in repaired.values()) > repaired[1 / 32]["F1"] + 0.08
-cost = {name: row["loss"] - repaired_at(row["L0"], "loss") for name, row in found.items()}
 drop = {name: repaired_at(row["L0"], "F1") - row["F1"] for name, row in found.items()}
 assert max(drop.values()) < 0.045 and cost["own numbers"] > 1.2 and 0.15 < cost["the diary's start"] < 0.5
 unseen = ["one order", "lengths go free", "pads, BOS kept"]
 assert all(abs(cost[name]) < 0.2 for name in ["another seed", *unseen])
 assert lengths > 1.4
-assert repaired[8]["loss"] > found["untrained"]["loss"] + 0.3 and abs(scaled[1.0] - min(scaled.values())) < 0.1
+assert repaired[8]["loss"] > found["untrained"]["loss"] + 0.3 and abs(scaled[1.0] - scaled[float(gain)]) < 0.1
 
 # %% [markdown]
 # **The diary.** Its dictionary explains 88% of the variance of new text, and the model loses only 0.05 nats by it. Is

@@ -4,18 +4,23 @@
 # %% setup=1
 import torch
 
-from saelab import plots, sae
+from saelab import plots, predict, sae
 from saelab.labs import lab
 
 # %% [markdown]
 # People who train many dictionaries rarely do it with code of their own. In this chapter you wrote every part by hand,
-# so that you know what a library does for you, and what it does that you would not have done. Before you read on,
-# guess: **with the same site, the same architecture, the same data and two implementations, how far apart will the
-# variance explained be? And the model's loss?**
+# so that you know what a library does for you, and what it does that you would not have done. **With the same site, the
+# same architecture, the same data and two implementations, how far apart will the two dictionaries be?**
 #
 # There is nothing to fill in here. At the end of this section you will be able to train the pocket model's dictionary
 # with [SAELens](https://github.com/decoderesearch/SAELens), to measure it with SAELens's own evaluation beside this
 # course's, to say why two figures of the same name differ, and to spread a training run over several processes.
+
+# %%
+guess_variance = predict(
+    "Two implementations, the same batches: by how much do the shares of variance explained differ (0 to 1)?", ...
+)
+guess_loss = predict("And the model's loss with each of the two dictionaries in it?", ..., "nats")
 
 # %%
 steps, batch, d_sae, k = 300, 1024, 512, 8  # the knobs
@@ -142,6 +147,10 @@ for name, figures in rows.items():
 first, second = rows["ours"], rows["theirs"]
 apart = {figure: first[figure][1] - second[figure][1] for figure in first}
 assert 0.03 < apart["1 − FVU"] < 0.08 and -0.5 < apart["CE with it"] < -0.2, apart
+guess_variance.came_out(abs(apart["1 − FVU"]), within=0.02)
+
+# %%
+guess_loss.came_out(abs(apart["CE with it"]), within=0.1)
 
 # %% [markdown]
 # Read the table twice. *Across*: two evaluations that share no code agree to half a percent, on dictionaries of either
@@ -155,6 +164,20 @@ assert 0.03 < apart["1 − FVU"] < 0.08 and -0.5 < apart["CE with it"] < -0.2, a
 # Neither is wrong. But if you compare the figures of two papers, you compare such choices too. **Figures of two
 # training codes can be compared only after both were tuned, and with one evaluation.**
 #
+# **An experiment of your own.** Question the suspect: train ours without scaling, as SAELens does, at a learning rate
+# that you choose. A step of 0.001 gave 0.87 with scaling.
+
+# %%
+my_lr = 3e-3
+
+guess_lr = predict(f"Ours without scaling, learning rate {my_lr:g}: what share of the variance is explained?", ...)
+
+# %%
+mine = sae.BatchTopKSAE(x.shape[1], d_sae, k=k)
+sae.train(mine, batches, steps, lr=my_lr, normalise=False, progress=False)
+guess_lr.came_out(1 - quality(mine, acts).fvu, within=0.03)
+
+# %% [markdown]
 # ## With more than one process
 #
 # A dictionary of 16 million latents (Gao et al. 2024, [Scaling and evaluating sparse

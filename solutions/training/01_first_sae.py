@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saelab import check, hint, lab, plots, reference
+from saelab import check, hint, lab, plots, predict, reference
 from saelab.sae import StandardSAE, train
 
 toy = reference("superposition")  # the exercises of chapter 1, solved

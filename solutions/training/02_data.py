@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from saelab import check, hint, lab, plots
+from saelab import check, hint, lab, plots, predict
 from saelab.sae import StandardSAE, train
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from saelab import check, hint, plots, reference
+from saelab import check, hint, plots, predict, reference
 
 toy = reference("superposition")  # chapter 1, solved
 encode, decode = reference("training").encode, reference("training").decode  # section 1, all components at once

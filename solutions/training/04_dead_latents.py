@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 
 State = list[Tensor]  # W_enc, b_enc, W_dec, b_dec, each [3, …]: the value, and Adam's two running means m and v of it
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.testing import assert_close
 
-from saelab import check, hint, plots
+from saelab import check, hint, plots, predict
 from saelab.sae import BatchTopKSAE, TopKSAE, calibrate, train
 
 

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from saelab import check, hint, lab, plots, sae, scores
+from saelab import check, hint, lab, plots, predict, sae, scores
 
 
 def evaluate(

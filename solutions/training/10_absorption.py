@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from saelab import check, hint, plots  # noqa: F401
+from saelab import check, hint, plots, predict  # noqa: F401
 from saelab.sae import SAE, BatchTopKSAE, StandardSAE, train
 
 P_PARENT, P_CHILD = 0.3, 0.2  # how often the parent is on, and how often the child is where its parent is

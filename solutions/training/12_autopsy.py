@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from saelab import check, hint, lab, plots  # noqa: F401
+from saelab import check, hint, lab, plots, predict  # noqa: F401
 
 
 def tally() -> dict[str, list[int]]:

@@ -3,5 +3,5 @@
 
 import torch
 
-from saelab import plots, sae
+from saelab import plots, predict, sae
 from saelab.labs import lab

@@ -29,6 +29,25 @@ class Scene:
         return fn(*[t.double() if double else t for t in given], *labels, c)
 
 
+def test_the_direction_leads_from_no_parent_to_the_parent_alone(find_parent, rng):
+    "Which tokens are in each of the two means? Neither the child nor what all tokens share may remain in the step."
+    s = Scene(rng)
+    exact = normalize(s.x[s.kind == ALONE].mean(0) - s.x[s.kind == NONE].mean(0), dim=0)
+    for x in (s.x, s.x.double()):
+        assert_close(find_parent(x, s.parent[:, None].to(x), s.parent, s.child)[1], exact.to(x), atol=1e-5, rtol=1e-4)
+
+
+def test_the_latent_with_the_best_f1_is_chosen(find_parent, rng):
+    "F1 counts tokens where a latent is on: wrong ones and missed ones both cost, strength doesn't matter."
+    s, order = Scene(rng), rng.permutation(6)
+    one, few = ((s.kind == NONE) & ((s.kind == NONE).cumsum(0) <= n) for n in (1, 4))  # of 40
+    on = [(s.parent & ~s.some) | few, s.kind > -1, s.child | few, s.some, (s.kind == ALONE) | one, s.kind == NONE]
+    f = torch.stack(on, dim=1) * rng.uniform(128, 6, low=0.5) * torch.tensor([0.05, 0.08, 9.0, 2.0, 0.3, 5.0])
+    for kept in (order, order[order > 0]):  # F1 .94, .81, .56, .13, .74, 0: without 0 it is 1, which is always on
+        main, expected = find_parent(s.x, f[:, kept], s.parent, s.child)[0], int(kept.argmin())
+        assert main == expected, f"expected latent {expected}, the one with the highest F1, got {main}"
+
+
 def test_a_parent_whose_latent_is_on_is_not_absorbed(absorption_rate, rng):
     "The first of the two conditions: where the parent's latent is on, nothing is absorbed."
     s = Scene(rng)
@@ -36,7 +55,7 @@ def test_a_parent_whose_latent_is_on_is_not_absorbed(absorption_rate, rng):
     assert rate == 0, f"The parent's latent is on at every child token: expected 0, got {rate:.3f}."
 
 
-def test_what_counts_is_the_share_of_the_child_tokens_of_the_other_half(absorption_rate, rng):
+def test_the_rate_is_a_share_of_the_child_tokens_in_the_other_half(absorption_rate, rng):
     "The parent's latent is off on 12 of 18 scored child tokens, on 6 of them with two absorbers on, on 6 with none."
     s = Scene(rng)
     for fitted in (s.parent, s.kind == ALONE):  # on the fit half: never off, or off on every child token
@@ -47,7 +66,7 @@ def test_what_counts_is_the_share_of_the_child_tokens_of_the_other_half(absorpti
             assert abs(rate - 6 / 18) < 1e-6, f"expected 6/18 of the child tokens outside `fit`, got {rate:.4f}"
 
 
-def test_without_a_row_along_the_parent_it_is_a_miss(absorption_rate, rng):
+def test_without_a_row_along_the_parent_a_token_is_missed_and_not_absorbed(absorption_rate, rng):
     "Which latent is on instead, and where does its row point? Compare its cosine, with the sign, with the one given."
     s = Scene(rng, torch.eye(6))  # so that a cosine of 0 is exactly 0
     for cos, length, c in [(0, 1, 0.3), (0, 1, 0.0), (-0.9, 1, 0.3), (0.2, 9, 0.3), (0.4, 0.1, 0.3), (0.4, 3, 0.5)]:
@@ -56,7 +75,7 @@ def test_without_a_row_along_the_parent_it_is_a_miss(absorption_rate, rng):
         assert rate == expected, f"{told}: expected {expected:d}, got {rate:.3f}"
 
 
-def test_the_absorber_is_on_at_that_very_token(absorption_rate, rng):
+def test_an_absorber_has_to_be_on_at_that_very_token(absorption_rate, rng):
     "An absorber that is on at other tokens explains nothing at this one."
     s = Scene(rng)
     for two in (s.kind < 0, s.some & (s.some.cumsum(0) < 3)):
@@ -73,7 +92,7 @@ def test_the_scored_tokens_have_no_say_in_the_choice(absorption_rate, rng):
     assert rate == 1, f"The latent that detects the parent on the fit half is off on the other: 1, not {rate:.3f}."
 
 
-def test_the_latent_is_chosen_with_the_child_tokens_in_view(absorption_rate, rng):
+def test_child_tokens_count_when_the_latent_is_chosen(absorption_rate, rng):
     "One latent misses 8 tokens, another one all the children. Leave the children out, and the second looks perfect."
     s = Scene(rng)
     missed = s.fit & (s.kind == ALONE) & ((s.fit & (s.kind == ALONE)).cumsum(0) <= 8)
@@ -81,30 +100,11 @@ def test_the_latent_is_chosen_with_the_child_tokens_in_view(absorption_rate, rng
     assert rate == 0, f"The latent with the best F1 on the fit half is on at every child: expected 0, got {rate:.3f}."
 
 
-def test_with_no_child_token_to_score_there_is_no_rate(absorption_rate, rng):
+def test_with_no_child_token_to_score_the_rate_is_nan(absorption_rate, rng):
     "0 of 0 tokens were absorbed. That is neither none nor all of them."
     s = Scene(rng)
     rate = s.rate(absorption_rate, (s.parent, 1.0, 1.0), (s.child, 0.7, 1.0), child=s.child & s.fit)
     assert rate != rate, f"No child token lies outside `fit`: expected nan, got {rate}."
-
-
-def test_the_direction_is_the_step_from_no_parent_to_the_parent_alone(find_parent, rng):
-    "Which tokens are in each of the two means? Neither the child nor what all tokens share may remain in the step."
-    s = Scene(rng)
-    exact = normalize(s.x[s.kind == ALONE].mean(0) - s.x[s.kind == NONE].mean(0), dim=0)
-    for x in (s.x, s.x.double()):
-        assert_close(find_parent(x, s.parent[:, None].to(x), s.parent, s.child)[1], exact.to(x), atol=1e-5, rtol=1e-4)
-
-
-def test_the_latent_is_neither_the_loudest_nor_the_busiest_nor_the_purest(find_parent, rng):
-    "F1 counts tokens where a latent is on: wrong ones and missed ones both cost, strength doesn't matter."
-    s, order = Scene(rng), rng.permutation(6)
-    one, few = ((s.kind == NONE) & ((s.kind == NONE).cumsum(0) <= n) for n in (1, 4))  # of 40
-    on = [(s.parent & ~s.some) | few, s.kind > -1, s.child | few, s.some, (s.kind == ALONE) | one, s.kind == NONE]
-    f = torch.stack(on, dim=1) * rng.uniform(128, 6, low=0.5) * torch.tensor([0.05, 0.08, 9.0, 2.0, 0.3, 5.0])
-    for kept in (order, order[order > 0]):  # F1 .94, .81, .56, .13, .74, 0: without 0 it is 1, which is always on
-        main, expected = find_parent(s.x, f[:, kept], s.parent, s.child)[0], int(kept.argmin())
-        assert main == expected, f"expected latent {expected}, the one with the highest F1, got {main}"
 
 
 def test_agrees_with_the_reference_on_random_labels(absorption_rate, reference, rng):

@@ -20,7 +20,7 @@ def any_texts(rng, *lengths):  # rows, vocab (its numbers are neither small nor 
 
 
 @pytest.mark.parametrize("case", LENGTHS)
-def test_a_text_is_bos_then_words_by_the_models_numbers_then_padding_and_no_longer_than_asked(prepare, rng, case):
+def test_a_row_is_bos_then_the_numbers_of_the_words_then_padding(prepare, rng, case):
     "Look the numbers up in vocab. <bos> comes first and takes one of `length` places; what is too long is cut."
     rows, vocab, ids = any_texts(rng, LENGTHS[case], 3)
     before = [list(row) for row in rows], dict(vocab)
@@ -31,7 +31,7 @@ def test_a_text_is_bos_then_words_by_the_models_numbers_then_padding_and_no_long
 
 
 @pytest.mark.parametrize("case", LENGTHS)
-def test_words_are_harvested_and_neither_bos_nor_padding(prepare, rng, case):
+def test_the_mask_is_true_at_the_words_only(prepare, rng, case):
     "The mask is about places, not numbers: it leaves out the first, and all behind the last word that was kept."
     rows, vocab, ids = any_texts(rng, LENGTHS[case], 4)
     for other in ({}, {"<pad>": ids[1][2], "<bos>": ids[1][2]}):  # many models pad with a token that texts have too
@@ -39,7 +39,7 @@ def test_words_are_harvested_and_neither_bos_nor_padding(prepare, rng, case):
         assert_close(mask, torch.tensor([[0 < t <= len(row) for t in range(7)] for row in rows]))
 
 
-def test_what_a_recorder_keeps_are_the_rows_alone_without_history(Recorder, rng):
+def test_a_recorder_keeps_the_rows_alone_and_without_history(Recorder, rng):
     "A row that can still be differentiated holds the whole forward pass in memory, until it is detached in `write`."
     recorder, mask = Recorder(5), torch.tensor([[True, False, True], [False, False, True]])
     recorder.write(rng.normal(2, 3, 5).requires_grad_(), mask)
@@ -108,7 +108,7 @@ def test_a_smaller_activation_on_a_longer_row_costs_the_same(penalty, rng):
     assert_close(penalty(f / c, W_dec * c[:, None]), penalty(f, W_dec), **NEAR)
 
 
-def test_neither_latents_that_are_off_nor_a_second_copy_of_the_batch_change_the_penalty(penalty, rng):
+def test_latents_that_are_off_and_copies_of_the_batch_change_no_penalty(penalty, rng):
     "Latents are summed over, samples averaged: which of the two did you take a mean of?"
     f, W_dec = rng.uniform(4, 5), rng.normal(5, 3)
     more_latents = torch.cat([f, torch.zeros(4, 8)], dim=1), torch.cat([W_dec, rng.normal(8, 3)])
@@ -116,7 +116,7 @@ def test_neither_latents_that_are_off_nor_a_second_copy_of_the_batch_change_the_
     assert_close(penalty(f.repeat(3, 1), W_dec), penalty(f, W_dec), **NEAR)
 
 
-def test_every_latent_is_charged_for_itself_and_pulled_at_both_ends(penalty, rng):
+def test_the_penalty_has_a_gradient_for_f_and_for_the_rows(penalty, rng):
     "The slope along f is the length of the row, along the row its direction times the mean f. Detach nothing."
     f, W_dec = rng.uniform(3, 6, low=0.1), rng.normal(6, 4)
     along_f, along_rows = gradients(penalty, f, W_dec)
@@ -124,8 +124,12 @@ def test_every_latent_is_charged_for_itself_and_pulled_at_both_ends(penalty, rng
     assert_close(along_rows, f.mean(dim=0)[:, None] * W_dec / W_dec.norm(dim=1, keepdim=True), **NEAR)
 
 
-@pytest.mark.parametrize("n, held_out, size", [(23, 5, 4), (20, 4, 4), (9, 0, 20), (30, 29, 3), (300, 100, 32)])
-def test_an_epoch_has_each_row_once_in_full_batches_and_none_that_is_held_out(batches, rng, n, held_out, size):
+@pytest.mark.parametrize(
+    "n, held_out, size",
+    [(23, 5, 4), (20, 4, 4), (9, 0, 20), (30, 29, 3), (300, 100, 32)],
+    ids=["a rest", "no rest", "one small batch", "one row", "many rows"],
+)
+def test_an_epoch_has_each_row_once_and_none_that_is_held_out(batches, rng, n, held_out, size):
     "An epoch has the first n − held_out rows and none behind. What doesn't fill a batch makes a smaller last one."
     for epoch in range(3):
         found = [torch.as_tensor(b).tolist() for b in batches(n, held_out, size, rng.integer(0, 99), epoch)]
@@ -135,7 +139,7 @@ def test_an_epoch_has_each_row_once_in_full_batches_and_none_that_is_held_out(ba
         assert [len(b) for b in found] == expected, f"Expected batches of {expected} rows, got {[*map(len, found)]}."
 
 
-def test_every_epoch_and_every_seed_has_an_order_of_its_own_and_gives_it_again(batches, rng):
+def test_each_seed_and_epoch_has_its_own_order_and_always_the_same(batches, rng):
     "What do the random numbers depend on? On both, the seed and the epoch, and on nothing that happened before."
     seed, orders = rng.integer(1, 99), {}
     for key in [(s, epoch) for s in (0, seed, seed + 1) for epoch in (0, 1, 2, 7)] + [(seed, 1)]:
@@ -160,14 +164,14 @@ def any_prediction(rng, *words, length=6, vocab=9):  # logits, tokens, and a mas
     return 3 * rng.normal(len(words), length, vocab), tokens, mask
 
 
-def test_a_model_that_knows_nothing_is_surprised_by_ln_v(model_loss, rng):
+def test_a_model_that_knows_nothing_has_a_loss_of_ln_v(model_loss, rng):
     "Equal logits give each of V tokens the probability 1/V, and −log of that is ln V, in nats."
     for vocab in (2, 9, 50):
         _, tokens, mask = any_prediction(rng, 4, 2, vocab=vocab)
         assert_close(model_loss(rng.normal(2, 6, 1).expand(2, 6, vocab), tokens, mask).item(), math.log(vocab), **NEAR)
 
 
-def test_a_model_that_is_sure_and_right_is_not_surprised(model_loss, rng):
+def test_a_model_that_is_sure_and_right_has_a_loss_of_0(model_loss, rng):
     "One softmax, position t against token t + 1: the loss is near 0. A model that is sure and wrong pays the gap."
     _, tokens, mask = any_prediction(rng, 5, 3, 1)
     logits = 30.0 * torch.nn.functional.one_hot(tokens.roll(-1, dims=1), 9)
@@ -210,7 +214,7 @@ def test_a_latent_that_reads_what_it_writes_scores_one_whatever_the_lengths(auto
     assert_close(autopsy(columns, b_enc, W_dec, b_dec), sign, **NEAR)
 
 
-def test_a_latent_that_reads_something_else_scores_zero(autopsy, rng):
+def test_a_latent_that_reads_at_right_angles_to_what_it_writes_scores_zero(autopsy, rng):
     "The vectors are at right angles. Compare each latent's column with its own row, not with the nearest one."
     Q = rng.rotation(5)
     assert_close(autopsy(Q.roll(2, dims=0).T * 2.0, rng.normal(5), Q * 3.0, rng.normal(5)), torch.zeros(5), **NEAR)

@@ -24,8 +24,8 @@ def test_a_busy_row_takes_the_places_of_a_calm_one(batch_topk, rng):
     assert_close(f, kept(h, 2), **CLOSE)
 
 
-@pytest.mark.parametrize("k", [1, 3])
-def test_the_average_row_has_k(batch_topk, rng, k):
+@pytest.mark.parametrize("k", [1, 3], ids=["k = 1", "k = 3"])
+def test_the_average_row_keeps_k_entries(batch_topk, rng, k):
     "Count what is on: k for the average row, no more where entries are equal; and what is on keeps its value."
     h = rng.uniform(5, 9, low=0.1)
     assert_close(batch_topk(h, k), kept(h, k), **CLOSE)
@@ -48,7 +48,7 @@ def test_with_room_for_all_it_is_relu(batch_topk, rng):
         assert_close(batch_topk(h, k), h.relu(), **CLOSE)
 
 
-def test_with_a_threshold_a_row_does_not_mind_its_neighbours(batch_topk, rng):
+def test_with_a_threshold_a_row_does_not_depend_on_other_rows(batch_topk, rng):
     "With a theta neither k nor the other rows matter: a row alone gives what it gives among others."
     h, theta = rng.normal(6, 10), rng.uniform(1, low=0.2, high=0.6).item()
     h[0] += 3.0
@@ -57,7 +57,7 @@ def test_with_a_threshold_a_row_does_not_mind_its_neighbours(batch_topk, rng):
         assert_close(batch_topk(rows, 1, theta), expected, **CLOSE)
 
 
-def test_at_the_threshold_is_off(batch_topk, rng):
+def test_an_entry_equal_to_the_threshold_is_off(batch_topk, rng):
     "The rule is h > theta: an entry that equals theta is off, one just above it is on, with all of its value."
     theta = rng.integer(2, 9) / 8  # exact in any float
     h = theta + torch.tensor([[0.0, 0.125, -0.125, 0.0], [1.0, 0.0, 0.25, -3.0]])[:, rng.permutation(4)]
@@ -70,15 +70,15 @@ def test_zero_is_a_threshold_too(batch_topk, rng):
     assert_close(batch_topk(h, 1, 0.0), h.relu(), **CLOSE)
 
 
-@pytest.mark.parametrize("theta", [None, 0.4])
-def test_what_is_kept_passes_the_gradient_on(batch_topk, rng, theta):
+@pytest.mark.parametrize("theta", [None, 0.4], ids=["in training", "with a threshold"])
+def test_the_gradient_flows_through_what_is_kept(batch_topk, rng, theta):
     "The slope is 1 where a latent is on and 0 elsewhere, in training and in use. A tensor made anew has none."
     h, weights = rng.normal(4, 8), rng.normal(4, 8)
     on = (kept(h, 2) if theta is None else torch.where(h > theta, h, 0.0)) > 0
     assert_close(gradients(batch_topk, h, 2, theta, weights=weights)[0], weights * on, **CLOSE)
 
 
-def test_the_threshold_is_the_mean_of_what_just_gets_in(inference_threshold, rng):
+def test_the_threshold_is_the_mean_over_batches_of_the_smallest_kept_entry(inference_threshold, rng):
     "Take one number per batch, the smallest that BatchTopK keeps in it; then the mean over the batches."
     h = rng.uniform(3, 4, 7, low=0.1) * torch.tensor([1.0, 3.0, 10.0])[:, None, None]
     h[:, 0] *= 2
@@ -89,7 +89,7 @@ def test_the_threshold_is_the_mean_of_what_just_gets_in(inference_threshold, rng
     )
 
 
-def test_what_is_not_on_has_no_part_in_the_threshold(inference_threshold, rng):
+def test_entries_that_are_off_have_no_part_in_the_threshold(inference_threshold, rng):
     "A batch with fewer positive entries than places: its smallest latent is its smallest positive entry, no 0, no −1."
     h = -rng.uniform(2, 3, 6, low=0.5, high=2.0)
     least = rng.uniform(2, low=0.2, high=0.4)
@@ -98,9 +98,15 @@ def test_what_is_not_on_has_no_part_in_the_threshold(inference_threshold, rng):
     assert abs(got - least.mean().item()) < 1e-5, f"Smallest above 0: {least.tolist()}. Expected their mean, got {got}."
 
 
-@pytest.mark.parametrize("batches, batch, d_sae, k", [(1, 1, 5, 1), (4, 1, 3, 2), (2, 7, 4, 5), (5, 3, 11, 2)])
-def test_agrees_with_the_reference_on(batch_topk, inference_threshold, reference, rng, batches, batch, d_sae, k):
-    "All at once, from a single row on, in float32 and float64: compare with the table."
+@pytest.mark.parametrize(
+    "batches, batch, d_sae, k",
+    [(1, 1, 5, 1), (4, 1, 3, 2), (2, 7, 4, 5), (5, 3, 11, 2)],
+    ids=["one row", "batches of one row", "k above d_sae", "five batches"],
+)
+def test_agrees_with_the_reference_on_random_numbers(
+    batch_topk, inference_threshold, reference, rng, batches, batch, d_sae, k
+):
+    "This tries all at once, from a single row on, in float32 and float64: compare with the table."
     h = rng.normal(batches, batch, d_sae)
     h[:, 0, 0] = h[:, 0, 0].abs() + 0.1  # every batch has a positive entry
     for given in (h, h.double()):

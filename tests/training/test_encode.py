@@ -13,20 +13,20 @@ def weights(rng, comp=3, d_in=4, d_sae=7):
     return rng.normal(comp, d_in, d_sae), rng.normal(comp, d_sae), rng.normal(comp, d_in) * 2
 
 
-def test_where_x_is_b_dec_each_latent_shows_its_own_bias(encode, rng):
+def test_where_x_equals_b_dec_each_latent_shows_its_own_bias(encode, rng):
     "With x = b_dec nothing is left but b_enc, and the ReLU comes after it."
     W_enc, b_enc, b_dec = weights(rng)
     assert_close(encode(b_dec.repeat(5, 1, 1), W_enc, b_enc, b_dec), b_enc.clamp(min=0).repeat(5, 1, 1), **CLOSE)
 
 
 def test_no_latent_is_negative(encode, rng):
-    "What happens last: the ReLU."
+    "The ReLU comes last."
     W_enc, b_enc, b_dec = weights(rng)
     f = encode(rng.normal(20, 3, 4), W_enc, b_enc, b_dec)
     assert f.min() >= 0, f"Latents should be 0 or more; the smallest is {f.min():.3f}."
 
 
-def test_a_latent_whose_column_of_W_enc_is_zero_shows_its_bias_alone(encode, rng):
+def test_a_latent_with_a_zero_column_in_W_enc_shows_only_its_bias(encode, rng):
     "Column i of W_enc [d_in, d_sae] is what latent i reads along: sum over d_in. d_in and d_sae are equal here."
     (W_enc, b_enc, b_dec), i = (w.double() for w in weights(rng, 3, 5, 5)), rng.integer(0, 5)
     W_enc[:, :, i] = 0
@@ -40,7 +40,7 @@ def test_moving_x_and_b_dec_together_changes_no_latent(encode, rng):
     assert_close(encode(x + shift, W_enc, b_enc, b_dec + shift), encode(x, W_enc, b_enc, b_dec), **CLOSE)
 
 
-def test_a_component_sees_what_it_would_see_alone(encode, decode, rng):
+def test_each_component_gives_what_it_gives_alone(encode, decode, rng):
     "Component c uses x[..., c, :] and its own weights and biases, and nothing of the others."
     (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng), rng.normal(5, 3, 4), rng.uniform(5, 3, 7), rng.normal(3, 7, 4)
     latents, x_hat = encode(x, W_enc, b_enc, b_dec), decode(f, W_dec, b_dec)
@@ -50,7 +50,7 @@ def test_a_component_sees_what_it_would_see_alone(encode, decode, rng):
         assert_close(x_hat[:, one], decode(f[:, one], W_dec[one], b_dec[one]), **CLOSE)
 
 
-def test_a_row_is_seen_alike_alone_and_among_as_many_rows_as_there_are_components(encode, decode, rng):
+def test_a_row_gives_the_same_alone_and_among_as_many_rows_as_components(encode, decode, rng):
     "All sizes are equal here, so a bias or a product along the wrong axis runs. Which axis is whose?"
     (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng, 4, 4, 4), *(rng.normal(4, 4, 4) for _ in range(3))
     latents, x_hat = encode(x, W_enc, b_enc, b_dec), decode(f.abs(), W_dec, b_dec)
@@ -69,13 +69,13 @@ def test_any_number_of_axes_may_stand_before_the_components(encode, decode, rng)
     assert_close(decode(f[9], W_dec, b_dec), x_hat[9], **CLOSE)
 
 
-def test_the_axes_and_the_axes_turned_round_give_any_x_back(encode, decode, rng):
+def test_a_dictionary_of_axes_in_both_directions_reconstructs_any_x(encode, decode, rng):
     "With these weights f holds what is above and what is below b_dec: adding up must give x again, of any sign."
     x, b_dec, W_dec = rng.normal(6, 2, 5), rng.normal(2, 5), torch.cat([torch.eye(5), -torch.eye(5)]).repeat(2, 1, 1)
     assert_close(decode(encode(x, W_dec.mT.clone(), torch.zeros(2, 10), b_dec), W_dec, b_dec), x, **CLOSE)
 
 
-def test_a_latent_adds_its_row_to_b_dec(decode, rng):
+def test_each_latent_adds_its_row_to_b_dec(decode, rng):
     "x̂ is b_dec plus, for each latent that is on, its strength times its row of W_dec."
     W_dec, b_dec, i = rng.normal(2, 5, 5), rng.normal(2, 5), rng.integer(0, 5)
     f, expected = torch.zeros(3, 2, 5), b_dec.repeat(3, 1, 1)
@@ -85,7 +85,7 @@ def test_a_latent_adds_its_row_to_b_dec(decode, rng):
     assert_close(decode(f, W_dec, b_dec), expected, **CLOSE)
 
 
-def test_b_dec_learns_from_the_way_in_and_from_the_way_out(encode, decode, rng):
+def test_b_dec_gets_a_gradient_from_encode_and_from_decode(encode, decode, rng):
     "Gradients: four of the seven latents are on, and b_dec pulls through their −W_enc; on the way out, directly."
     (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng), rng.normal(1, 3, 4), rng.uniform(5, 3, 7), rng.normal(3, 7, 4)
     on = (rng.permutation(7) < 4).float()
@@ -98,7 +98,7 @@ def test_b_dec_learns_from_the_way_in_and_from_the_way_out(encode, decode, rng):
 
 
 def test_agrees_with_the_reference_on_random_weights(encode, decode, reference, rng):
-    "Every axis at once."
+    "This tries every axis at once: compare one row with the equations."
     for batch, comp, d_in, d_sae in [(1, 1, 1, 1), (5, 12, 3, 8), (12, 12, 4, 6), (2, 3, 5, 5), (4, 2, 6, 3)]:
         (W_enc, b_enc, b_dec), W_dec = weights(rng, comp, d_in, d_sae), rng.normal(comp, d_sae, d_in)
         x = rng.normal(batch, comp, d_in)

@@ -15,14 +15,14 @@ def a_run(rng, batch=3):  # x, x_hat, f, mask: sequences of unequal length, wild
     return torch.where(mask[..., None], x, 9 * x), x_hat, torch.where(dead & mask[..., None], -f.abs(), f), mask
 
 
-def test_the_mean_leaves_all_of_the_variance_and_its_mirror_four_times_as_much(evaluate, rng):
+def test_fvu_is_0_for_x_and_1_for_its_mean_and_4_for_its_mirror_image(evaluate, rng):
     "x̂ = x, μ and 2μ − x have FVU 0, 1 and 4. μ is the mean over the tokens that count, above and below the line."
     x, _, f, mask = a_run(rng)
     for times in (0, 1, 2):
         assert_close(evaluate(x, x + times * (x[mask].mean(0) - x), f, mask)[1], float(times**2), **CLOSE)
 
 
-def test_a_dimension_that_hardly_varies_weighs_next_to_nothing(evaluate, rng):
+def test_a_dimension_that_hardly_varies_hardly_counts(evaluate, rng):
     "Two dimensions with the same error; one varies much, one little. FVU is one ratio of two sums, not a mean of two."
     much, little, off = (rng.uniform(1, low=a, high=b).item() for a, b in [(3, 4), (0.2, 0.3), (0.5, 1)])
     x = torch.tensor([[[much, little], [-much, little]], [[much, -little], [-much, -little]]]).repeat(1, 2, 1)
@@ -31,7 +31,7 @@ def test_a_dimension_that_hardly_varies_weighs_next_to_nothing(evaluate, rng):
     assert_close(got, 2 * 8 * off**2 / (20 * (much**2 + little**2)), **CLOSE)
 
 
-def test_only_tokens_that_count_count_and_all_alike(evaluate, rng):
+def test_only_tokens_in_the_mask_count_and_all_count_the_same(evaluate, rng):
     "Cut them out and join them into one sequence: nothing may change."
     *given, mask = a_run(rng)
     joined = evaluate(*(part[mask][None] for part in given), torch.ones(1, int(mask.sum())) > 0)
@@ -53,7 +53,7 @@ def test_a_latent_is_on_where_it_is_above_zero_however_faint(evaluate, rng):
     assert_close(dead, (~on[mask].any(0)).sum().item() / 11, **CLOSE)
 
 
-def test_the_truth_is_found_in_any_order_and_at_any_length(mcc, rng):
+def test_true_directions_in_any_order_and_of_any_length_have_mcc_1(mcc, rng):
     "MCC is 1: cosines compare directions only, on both sides, and latents that are left over do no harm."
     truth, size = rng.normal(4, 6), 10 ** rng.uniform(9, 1, low=-3.0)
     size[0] = 1e-3
@@ -82,7 +82,7 @@ def test_a_latent_that_points_backwards_has_found_nothing(mcc, rng):
     assert_close(mcc(-2 * truth[:1], truth[:1]), -1.0, **CLOSE)
 
 
-def test_precision_alone_is_little_and_recall_alone_is_little(best_f1, rng):
+def test_f1_needs_both_precision_and_recall(best_f1, rng):
     "Always on, it finds all: F1 2p / (1 + p) at a share p. A latent that misses a few and is always right beats that."
     order, n = rng.permutation(20), torch.tensor([rng.integer(6, 10), rng.integer(10, 19), 20])
     some = n[0] - 1
@@ -103,7 +103,7 @@ def test_dead_latents_change_nothing(best_f1, rng):
     assert_close(best_f1(never, labels), torch.zeros(3), **CLOSE)
 
 
-def test_what_is_never_true_can_not_be_missed(best_f1, rng):
+def test_a_factor_that_is_never_true_gets_nan(best_f1, rng):
     "There was nothing to find, so the answer is nan, whatever the latents do; the other factors keep their F1."
     f, labels = rng.normal(15, 4), torch.arange(15)[:, None] < torch.tensor([3, 9])
     for latents in (f, f - 9):

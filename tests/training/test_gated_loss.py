@@ -25,7 +25,7 @@ def for_the_encoder(rng, batch=6, d_in=5, d_sae=8):
             return x, W_enc, b_gate, r_mag, b_mag, b_dec
 
 
-def test_with_nothing_on_what_is_left_is_twice_the_distance_from_the_bias(gated_loss, rng):
+def test_with_nothing_on_the_loss_is_twice_the_squared_distance_from_b_dec(gated_loss, rng):
     "Both reconstructions are b_dec then. Squared errors are summed over d_in and averaged over the batch."
     x, f, gate, W_dec, b_dec, lam = for_the_loss(rng)
     expected = 2 * (x - b_dec).square().sum(dim=1).mean()
@@ -96,7 +96,7 @@ def test_magnitudes_double_with_every_log_2_on_r_mag(gated_encode, rng):
         assert_close(gate_new, gate, **CLOSE)
 
 
-def test_at_the_decoders_bias_only_the_encoders_biases_are_left(gated_encode, rng):
+def test_where_x_equals_b_dec_only_b_gate_and_b_mag_are_left(gated_encode, rng):
     "With x = b_dec every h is 0: π is b_gate and m is b_mag, not scaled by anything. A gate at exactly 0 is closed."
     _, W_enc, b_gate, r_mag, b_mag, b_dec = for_the_encoder(rng)
     b_gate[rng.integer(0, 8)], b_mag = 0.0, b_mag + b_mag.sign()
@@ -106,24 +106,24 @@ def test_at_the_decoders_bias_only_the_encoders_biases_are_left(gated_encode, rn
     assert_close(f[0], torch.where(b_gate > 0, b_mag.clamp_min(0), 0.0), **CLOSE)
 
 
-@pytest.mark.parametrize("p", [1.0, 0.5, 0.05])
-def test_what_is_on_costs_its_power_and_zeros_cost_nothing(annealed_penalty, rng, p):
-    "A sum over latents, a mean over samples; no root. Latents at 0 cost nothing; the faintest that is on does."
+@pytest.mark.parametrize("p", [1.0, 0.5, 0.05], ids=["p = 1", "p = 0.5", "p = 0.05"])
+def test_a_latent_that_is_on_costs_its_power_and_zeros_cost_nothing(annealed_penalty, rng, p):
+    "Sum over latents, average over samples, take no root. Latents at 0 cost nothing; the faintest that is on does."
     sizes, places = rng.uniform(3, low=0.3, high=5.0) * torch.tensor([1.0, 1.0, 1e-7]), rng.permutation(21)
     f = torch.cat([sizes, torch.zeros(18)])[places].view(3, 7)
     assert_close(annealed_penalty(f, p), sum(size**p for size in sizes) / 3, **CLOSE)
 
 
-@pytest.mark.parametrize("p", [1.0, 0.5, 0.2])
+@pytest.mark.parametrize("p", [1.0, 0.5, 0.2], ids=["p = 1", "p = 0.5", "p = 0.2"])
 def test_the_pull_grows_towards_zero_and_is_gone_at_zero(annealed_penalty, rng, p):
-    "p·f^(p−1) over the batch size where f > 0. At 0 the formula is infinite for p < 1; by convention it is 0."
+    "It is p·f^(p−1) over the batch size where f > 0. At 0 the formula is infinite for p < 1; by convention it is 0."
     f = rng.uniform(4, 6, low=0.2, high=4.0) * (rng.permutation(24) < 12).view(4, 6)
     f[0] *= 1e-5
     expected = torch.where(f > 0, p * f.clamp_min(1e-6) ** (p - 1) / 4, 0.0)
     assert_close(gradients(annealed_penalty, f, p)[0], expected, **CLOSE)
 
 
-def test_a_batch_with_nothing_on_costs_nothing_and_pulls_at_nothing(annealed_penalty, rng):
+def test_a_batch_with_nothing_on_has_no_cost_and_no_gradient(annealed_penalty, rng):
     "Nothing to add up is a tensor too: 0, with a gradient of 0 for every latent, so that training goes on."
     off = torch.zeros(rng.integer(1, 5), 6)
     assert_close(annealed_penalty(off, 0.5), torch.tensor(0.0))
@@ -133,7 +133,7 @@ def test_a_batch_with_nothing_on_costs_nothing_and_pulls_at_nothing(annealed_pen
 def test_agrees_with_the_reference_in_any_shape_and_precision(
     gated_loss, gated_encode, annealed_penalty, reference, rng
 ):
-    "All at once, from one sample and one latent to many: compare one number with the equations."
+    "This tries all at once, from one sample and one latent to many: compare one number with the equations."
     for batch, d_in, d_sae in [(1, 1, 1), (1, 4, 7), (6, 3, 3)]:
         loss, encode = for_the_loss(rng, batch, d_in, d_sae, 0.1), for_the_encoder(rng, batch, d_in, d_sae)
         for dtype in (torch.float32, torch.float64):

@@ -7,7 +7,11 @@ from torch.testing import assert_close
 from saelab.testing import recipe, runs
 
 SITE = "blocks.1.hook_resid_post"
-SIZES = pytest.mark.parametrize("capacity, batch_size", [(10, 4), (7, 7), (9, 1)])
+SIZES = pytest.mark.parametrize(
+    "capacity, batch_size",
+    [(10, 4), (7, 7), (9, 1)],
+    ids=["capacity 10, batches of 4", "capacity 7, batches of 7", "capacity 9, batches of 1"],
+)
 
 
 def texts(rng, n, length=6, **options):  # a small model, tokens, and a mask in which about a third is False
@@ -30,7 +34,7 @@ def numbered(rng, count):  # rows [count, 3] whose first entry is their number
     return torch.cat([torch.arange(float(count))[:, None], rng.normal(count, 2)], dim=1)
 
 
-def test_there_is_a_row_for_each_real_token_and_for_no_other(harvest, rng):
+def test_each_real_token_gives_one_row_and_other_tokens_give_none(harvest, rng):
     "As many rows as the mask has True: no row of zeros for the others. And the last batch may be a shorter one."
     for n, batch_size in [(5, 2), (4, 1), (6, 3), (2, 9)]:
         model, tokens, mask = texts(rng, n)
@@ -38,13 +42,13 @@ def test_there_is_a_row_for_each_real_token_and_for_no_other(harvest, rng):
         assert got == mask.sum(), f"{told}: the mask has {int(mask.sum())} True, and there are {got} rows."
 
 
-def test_rows_are_what_the_model_gives_there_in_reading_order(harvest, rng):
+def test_rows_are_the_models_activations_in_reading_order(harvest, rng):
     "Whole sequences go in; pick each one's from left to right."
     (model, tokens, mask), later = texts(rng, 3), torch.arange(6) > 0  # the first column is read, but not kept
     assert_rows(harvest(model, SITE, tokens, mask & later, 3), row_by_row(model, tokens, mask & later))
 
 
-def test_no_graph_is_kept(harvest, rng):
+def test_rows_require_no_gradient(harvest, rng):
     "Run the model under `torch.no_grad()`: a graph would keep all that the model computed alive."
     model, tokens, mask = texts(rng, 3, trainable=True)
     got = harvest(model, SITE, tokens, mask, 2)
@@ -95,7 +99,7 @@ def test_a_batch_leaves_whenever_the_buffer_is_full_and_only_then(ShuffleBuffer,
     assert [len(b) for b in got] == wanted, f"{told}, got {[len(b) for b in got]}."
 
 
-def test_a_batch_is_a_sample_of_all_that_is_held(ShuffleBuffer, rng):
+def test_a_batch_is_a_random_sample_of_all_rows_held(ShuffleBuffer, rng):
     "100 of 400 rows leave. Any of them may: old ones and new ones, those that came together and those that didn't."
     buffer, rows = ShuffleBuffer(400, 100, rng.integer(0, 99)), numbered(rng, 1200)
     chunks = len((torch.cat([b for part in rows[:400].split(10) for b in buffer.add(part)])[:, 0] // 10).unique())
@@ -113,7 +117,7 @@ def test_batches_that_leave_together_are_mixed_too(ShuffleBuffer, rng, capacity,
     assert first.std() > 61, f"100 of 300 rows or more spread by 87 ± 4 at least, the first batch by {first.std():.0f}."
 
 
-def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
+def test_the_seed_decides_which_rows_leave(ShuffleBuffer, rng):
     "Draw with the buffer's own generator, made once: torch's common one is changed by whatever else runs."
     rows, seed, common = numbered(rng, 60), rng.integer(0, 99), torch.get_rng_state()
     one, same, other = [ShuffleBuffer(30, 10, s) for s in (seed, seed, seed + 1)]
@@ -127,7 +131,7 @@ def test_the_seed_decides_who_leaves(ShuffleBuffer, rng):
 
 
 def test_agrees_with_the_reference_on_any_texts(harvest, reference, rng):
-    "One sequence, one position, a batch without a real token, another place in the model."
+    "This tries one sequence, one position, a batch without a real token, another place in the model."
     for n, length, batch_size in [(1, 1, 1), (1, 7, 2), (9, 4, 4), (6, 5, 2)]:
         model, tokens, mask = texts(rng, n, length)
         mask[2 * (n > 5) : 4 * (n > 5)], mask[-1, -1] = False, True

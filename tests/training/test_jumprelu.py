@@ -18,7 +18,7 @@ def thresholds(rng, batch=12, d_sae=7):
     return theta + eps * u * side, theta, eps, near.float()
 
 
-def test_what_is_above_its_threshold_passes_whole_and_nothing_else_does(jumprelu, step, rng):
+def test_only_what_is_above_its_threshold_passes_and_it_passes_whole(jumprelu, step, rng):
     "jumprelu is h itself or 0, step is 1 or 0, also where h is far below 0; the bandwidth changes no value."
     h, theta, eps, _ = thresholds(rng)
     h = torch.cat([h, -h])
@@ -49,7 +49,7 @@ def test_the_step_sends_no_gradient_to_h(step, rng):
 
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["just below", "just above"])
-def test_one_sample_moves_its_threshold_by_the_height_of_the_jump_over_the_bandwidth(jumprelu, step, rng, side):
+def test_one_sample_pushes_its_threshold_by_the_jump_over_the_bandwidth(jumprelu, step, rng, side):
     "Within half a bandwidth, on either side: a higher θ means less output. The jump is θ high, the step 1."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
     u = side * rng.uniform(6, low=0.05, high=0.45)
@@ -60,7 +60,7 @@ def test_one_sample_moves_its_threshold_by_the_height_of_the_jump_over_the_bandw
 
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["below", "above"])
-def test_a_sample_beyond_half_a_bandwidth_moves_nothing(jumprelu, step, rng, side):
+def test_a_sample_beyond_half_a_bandwidth_pushes_no_threshold(jumprelu, step, rng, side):
     "The whole window is ε wide, so it ends at a distance of ε/2 from θ."
     theta, eps = rng.uniform(6, low=0.4, high=2.0), rng.uniform(1, low=0.2, high=0.7).item()
     h = (theta + side * eps * torch.cat([rng.uniform(3, low=0.52, high=0.98), rng.uniform(3, low=1.02, high=5)]))[None]
@@ -68,7 +68,7 @@ def test_a_sample_beyond_half_a_bandwidth_moves_nothing(jumprelu, step, rng, sid
     assert_close(gradients(step, h, theta, eps)[1], torch.zeros(6), **CLOSE)
 
 
-def test_a_threshold_gathers_what_all_samples_near_it_say(jumprelu, step, rng):
+def test_a_threshold_gets_the_sum_over_all_samples_near_it(jumprelu, step, rng):
     "Each sample's slope times what comes from above for *this* sample, then the sum (no mean) over the batch."
     h, theta, eps, near = thresholds(rng)
     weights = rng.normal(*h.shape)
@@ -84,7 +84,7 @@ def test_the_slope_of_the_count_is_its_finite_difference(step, rng):
     assert_close(gradients(step, h, theta, eps)[1], (counts[1] - counts[0]) / eps, **CLOSE)
 
 
-def test_a_jump_of_no_height_moves_nothing_but_the_count(jumprelu, step, rng):
+def test_a_threshold_of_zero_has_no_jump_but_still_counts(jumprelu, step, rng):
     "At θ = 0 a JumpReLU is a ReLU, without a jump; the step is as high as ever."
     h, theta = (
         torch.cat([rng.uniform(5, 4, low=-0.09, high=-0.01), rng.uniform(3, 4, low=0.01, high=0.09)]),
@@ -95,7 +95,7 @@ def test_a_jump_of_no_height_moves_nothing_but_the_count(jumprelu, step, rng):
 
 
 def test_agrees_with_the_reference_in_any_shape_and_precision(jumprelu, step, reference, rng):
-    "All at once, from one sample and one latent to many: compare one number with the equations."
+    "This tries all at once, from one sample and one latent to many: compare one number with the equations."
     for batch, d_sae in [(1, 1), (1, 5), (6, 1), (5, 5), (9, 4)]:
         h, theta, eps, _ = thresholds(rng, batch, d_sae)
         for x, t in ((h, theta), (h.double(), theta.double())):

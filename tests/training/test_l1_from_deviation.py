@@ -22,8 +22,8 @@ def test_two_tokens_are_each_half_their_distance_from_the_mean(l1_from_deviation
     assert_close(l1_from_deviation(acts, real, unit), unit * (a - b).norm().item() / 2, **CLOSE)
 
 
-def test_each_deviation_counts_with_its_length(l1_from_deviation, rng):
-    "Deviations of 1, 1 and 2: their mean length is 4/3. Not the root of a mean square, not a sum, not a median."
+def test_the_lengths_of_the_deviations_are_averaged(l1_from_deviation, rng):
+    "Deviations of 1, 1 and 2: their mean length is 4/3. Take no root of a mean square, no sum, no median."
     direction, shift = normalize(rng.normal(4), dim=0), rng.normal(4)
     acts = torch.tensor([1.0, 1.0, -2.0])[:, None, None] * direction + shift
     assert_close(l1_from_deviation(acts, torch.ones(3, 1) > 0, 1.0), 4 / 3, **CLOSE)
@@ -57,14 +57,14 @@ def test_bos_and_pads_count_nowhere(l1_from_deviation, rng):
     assert_close(l1_from_deviation(acts, real, 0.3), alone, **CLOSE)
 
 
-def test_all_texts_have_one_mean(l1_from_deviation, rng):
+def test_all_texts_share_one_mean(l1_from_deviation, rng):
     "Two texts, each of one activation again and again: the distance is that between the texts."
     a, b, real = rng.normal(3), rng.normal(3), torch.ones(2, 4) > 0
     acts = torch.stack([a.expand(4, 3), b.expand(4, 3)])
     assert_close(l1_from_deviation(acts, real, 2.0), (a - b).norm().item(), **CLOSE)
 
 
-def test_the_length_of_the_data_does_not_matter(l1_from_deviation, rng):
+def test_repeated_rows_and_dimensions_of_zeros_change_nothing(l1_from_deviation, rng):
     "The same activations twice, or with as many dimensions more that are 0: λ is the same."
     acts, real = texts(rng)
     for more, mask in [(acts.repeat(2, 1, 1), real.repeat(2, 1)), (torch.cat([acts, 0 * acts], dim=-1), real)]:
@@ -72,7 +72,7 @@ def test_the_length_of_the_data_does_not_matter(l1_from_deviation, rng):
 
 
 def test_agrees_with_the_reference_on_any_activations(l1_from_deviation, reference, rng):
-    "One token (it is its own mean, λ = 0), one dimension, a unit of 0, double precision."
+    "This tries one token (it is its own mean, λ = 0), one dimension, a unit of 0, double precision."
     for n, length, d_in, unit in [(1, 2, 3, 0.5), (3, 7, 1, 1e-5), (2, 5, 9, 0.0), (6, 4, 16, 2.0)]:
         acts, real = texts(rng, n, length, d_in)
         real[0, 1] = True

@@ -24,8 +24,8 @@ def test_a_model_that_knows_nothing_pays_log_of_the_vocabulary(next_token_loss, 
     assert_close(next_token_loss(logits, tokens), torch.full((2, 3), math.log(V)), **CLOSE)
 
 
-@pytest.mark.parametrize("gap", [20.0, 500.0])
-def test_a_model_that_is_sure_pays_nothing_or_all_of_the_gap(next_token_loss, rng, gap):
+@pytest.mark.parametrize("gap", [20.0, 500.0], ids=["a gap of 20", "a gap of 500"])
+def test_a_model_that_is_sure_pays_nothing_if_right_and_the_gap_if_wrong(next_token_loss, rng, gap):
     "One logit stands `gap` above all others. If it is right the loss is 0, if it is wrong it is the gap, and finite."
     tokens = rng.permutation(7)[None, :5]
     said = torch.where(torch.arange(5) == 2, tokens[:, :1], tokens.roll(-1, 1))  # wrong about token 3
@@ -40,7 +40,7 @@ def test_the_loss_pulls_the_forecast_to_the_next_token(next_token_loss, rng):
     assert_close(gradients(next_token_loss, logits, tokens)[0], expected, **CLOSE)
 
 
-def test_nothing_lost_is_one_ablation_is_zero_and_worse_is_less(loss_recovered, rng):
+def test_nothing_lost_gives_1_and_ablation_0_and_worse_less_than_0(loss_recovered, rng):
     "Spliced as clean gives 1, as ablated 0, worse by as much again −1, better than clean 2. Only *mean* losses count."
     mask, clean, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, 5, low=1.0, high=3.0)
     harm[:, 1] -= 3  # there ablation helps
@@ -48,7 +48,7 @@ def test_nothing_lost_is_one_ablation_is_zero_and_worse_is_less(loss_recovered, 
         assert_close(loss_recovered(clean, clean + times * harm, clean + harm, mask), expected, **CLOSE)
 
 
-def test_a_prediction_from_or_of_padding_does_not_count(loss_recovered, rng):
+def test_a_prediction_made_at_padding_or_about_padding_does_not_count(loss_recovered, rng):
     "Entry s was made at token s and is about token s + 1. Both must be in the mask, whichever side the padding is on."
     mask, clean, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, 5, low=1.0, high=3.0)
     given, wild = (clean, clean + rng.uniform(3, 5), clean + harm), 30 * rng.uniform(3, 3, 5)
@@ -56,7 +56,7 @@ def test_a_prediction_from_or_of_padding_does_not_count(loss_recovered, rng):
     assert_close(loss_recovered(*changed, mask), loss_recovered(*given, mask), **CLOSE)
 
 
-def test_means_come_first_and_the_ratio_last(loss_recovered, rng):
+def test_the_three_means_come_first_and_the_ratio_last(loss_recovered, rng):
     "Ablation does little harm in one sequence and much in another. Take the three means first, over all predictions."
     mask, clean, lost, harm = a_mask(rng), rng.uniform(3, 5), rng.uniform(3, low=0.5), torch.tensor([0.2, 2.0, 6.0])
     n = (mask[:, 1:] & mask[:, :-1]).sum(dim=1)
@@ -64,7 +64,7 @@ def test_means_come_first_and_the_ratio_last(loss_recovered, rng):
     assert_close(got, 1 - ((n * lost).sum() / (n * harm).sum()).item(), **CLOSE)
 
 
-def test_where_ablation_does_no_harm_there_is_nothing_to_recover(loss_recovered, rng):
+def test_where_ablation_does_no_harm_the_answer_is_nan(loss_recovered, rng):
     "If the ablated loss is not above the clean one, the ratio says nothing: the answer is nan."
     mask, clean = a_mask(rng), rng.uniform(3, 5)
     for ablated in (clean, clean - 0.1):
@@ -72,7 +72,7 @@ def test_where_ablation_does_no_harm_there_is_nothing_to_recover(loss_recovered,
         assert math.isnan(got), f"Ablation lowered the loss, or left it: nan was expected, not {got:.3g}."
 
 
-def test_kl_is_zero_only_for_the_same_forecasts_and_counts_tokens_alike(kl, rng):
+def test_kl_is_zero_for_equal_forecasts_and_every_token_counts_the_same(kl, rng):
     "A forecast has KL 0 from itself, whatever the height of its logits. And do only tokens in the mask count?"
     clean, spliced, mask = rng.normal(3, 6, 8), rng.normal(3, 6, 8), a_mask(rng)
     assert_close(kl(clean, clean + rng.normal(3, 6, 1), mask), torch.tensor(0.0), **CLOSE)
@@ -96,7 +96,7 @@ def test_kl_pulls_the_spliced_forecasts_to_the_clean_ones(kl, rng):
     assert_close(gradients(kl, clean, spliced, mask)[1], expected, **CLOSE)
 
 
-def test_all_text_becomes_its_mean_and_the_rest_stays(mean_ablation, rng):
+def test_tokens_in_the_mask_become_their_mean_and_the_rest_stays(mean_ablation, rng):
     "All tokens in the mask get one vector, the mean of these and no others. What is not in the mask stays as it was."
     mask = a_mask(rng)
     acts = torch.where(mask[..., None], rng.normal(3, 6, 4) + 2, 9 + 9 * rng.uniform(3, 6, 4))

@@ -17,34 +17,34 @@ def unit(rng, *shape):
     return W / W.norm(dim=-1, keepdim=True)
 
 
-def test_what_is_left_is_at_right_angles_to_each_row(project_gradient, rng):
+def test_the_result_is_at_right_angles_to_each_row(project_gradient, rng):
     "Sum over the last axis: each row of the gradient is judged by the same row of W_dec, of whatever length."
     for shape in [(6, 3), (4, 4), (2, 5)]:
         W, grad = case(rng, *shape)
         assert_close((project_gradient(W, grad) * W).sum(dim=1), torch.zeros(shape[0]).double(), atol=1e-4, rtol=0)
 
 
-def test_what_only_turns_a_row_passes_unchanged(project_gradient, rng):
+def test_a_gradient_that_only_turns_a_row_stays_as_it_is(project_gradient, rng):
     "A gradient at right angles to its row loses nothing, and isn't brought to any norm."
     W, grad = case(rng, 5, 2)
     turning = torch.stack([-W[:, 1], W[:, 0]], dim=1) * grad[:, :1]
     assert_close(project_gradient(W, turning), turning, **CLOSE)
 
 
-def test_what_only_stretches_a_row_vanishes(project_gradient, rng):
+def test_a_gradient_along_its_row_becomes_zero(project_gradient, rng):
     "A gradient along its row, outwards or inwards, can't turn it: nothing of it is left."
     W, grad = case(rng, 6, 4)
     assert_close(project_gradient(W, W * grad[:, :1]), torch.zeros(6, 4).double(), atol=1e-4, rtol=0)
 
 
-def test_only_the_direction_of_a_row_counts(project_gradient, rng):
+def test_the_length_of_a_row_makes_no_difference(project_gradient, rng):
     "A row of any length loses what a unit row loses: project on the direction, not on the row itself."
     W, grad = unit(rng, 6, 4), rng.normal(6, 4).double()
     lengths = 10.0 ** (rng.permutation(6) - 2.0)[:, None].double()
     assert_close(project_gradient(W * lengths, grad), project_gradient(W, grad), atol=1e-3, rtol=0)  # room for 1e-6
 
 
-def test_decoders_side_by_side_are_treated_as_if_alone(project_gradient, renormalise, rng):
+def test_each_decoder_is_treated_as_if_it_were_alone(project_gradient, renormalise, rng):
     "Axes before the last two belong to different decoders: count axes from the end."
     W, grad = case(rng, 3, 3, 3)
     rows = project_gradient(W, grad), renormalise(W)
@@ -60,14 +60,14 @@ def test_every_row_gets_norm_one_and_keeps_its_direction(renormalise, rng):
     assert_close(renormalise(directions * lengths), directions, atol=1e-3, rtol=0)  # room for 1e-6 added to a length
 
 
-def test_a_row_of_zeros_stays_and_disturbs_no_other(renormalise, rng):
+def test_a_row_of_zeros_stays_zero_and_disturbs_no_other(renormalise, rng):
     "0/0 is NaN: guard the division. A row that merely has a zero in it, or a sum of 0, has a direction."
     W = torch.tensor([[0.0, 0, 0], [0, 3, -3], [2, 0, 0]])[rng.permutation(3)]
     assert_close(renormalise(W).pow(2).sum(dim=1), (W != 0).any(dim=1).float(), **CLOSE)
     assert not renormalise(0 * W).any(), "Rows of zeros should stay zeros; they didn't."
 
 
-def test_the_first_step_moves_each_coordinate_by_lr_and_then_the_row_has_norm_one(decoder_steps, rng):
+def test_the_first_step_moves_coordinates_by_lr_and_brings_rows_to_norm_one(decoder_steps, rng):
     "Adam's first step is lr against the sign of what it is given, here the projected gradient; then renormalise."
     W, (_, grad) = unit(rng, 5, 4), case(rng, 5, 4)
     turning = grad - (grad * W).sum(dim=1, keepdim=True) * W
@@ -77,7 +77,7 @@ def test_the_first_step_moves_each_coordinate_by_lr_and_then_the_row_has_norm_on
     assert not after.requires_grad, "The result should be detached; its requires_grad is True."
 
 
-def test_a_push_along_a_row_changes_neither_its_step_nor_any_later_one(decoder_steps, rng):
+def test_a_gradient_along_a_row_changes_no_step(decoder_steps, rng):
     "Adam gives each coordinate a step of its own, and remembers. What is along the row by then, it mustn't even see."
     W, grads = unit(rng, 5, 4), rng.normal(3, 5, 4).double()
     plain = decoder_steps(W, grads, 0.05)
@@ -87,7 +87,7 @@ def test_a_push_along_a_row_changes_neither_its_step_nor_any_later_one(decoder_s
         assert_close(decoder_steps(W, pushed, 0.05), plain, **CLOSE)
 
 
-def test_a_step_without_a_gradient_goes_on_by_memory(decoder_steps, rng):
+def test_adam_remembers_earlier_steps(decoder_steps, rng):
     "One Adam for all steps: after a gradient comes none, and the step is .67 of lr in the direction of the first."
     W, (_, grad) = unit(rng, 5, 4), case(rng, 5, 4)
     once = decoder_steps(W, grad[None], 0.05)
@@ -99,7 +99,7 @@ def test_a_step_without_a_gradient_goes_on_by_memory(decoder_steps, rng):
 
 
 def test_agrees_with_the_reference_on_random_decoders(project_gradient, renormalise, decoder_steps, reference, rng):
-    "Everything at once, in float32 and float64."
+    "This tries everything at once, in float32 and float64: compare one row with the equation."
     for shape in [(1, 1), (1, 3), (7, 2), (4, 4), (2, 3, 5), (2, 1, 4, 3)]:
         W, grad = case(rng, *shape)
         for given in ((W, grad), (W.float(), grad.float())):

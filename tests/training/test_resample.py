@@ -28,20 +28,20 @@ def inputs(rng, losses, d_in=5):  # x, x_hat, b_dec with these losses
 
 
 @pytest.mark.parametrize("n_dead", [0, 1, 4], ids=["none dead", "one dead", "four dead"])
-def test_a_latent_that_was_on_just_once_keeps_everything(resample, rng, n_dead):
+def test_a_latent_that_is_on_even_once_keeps_everything(resample, rng, n_dead):
     "Only a latent that is off on all rows of all steps is dead. Of any other keep the value, and Adam's m and v too."
     state, f, fresh, live, _ = patient(rng, n_dead)
     for before, after, axis in zip(state[:3], resample(*state, f, fresh), [2, 1, 1]):
         assert_close(after.index_select(axis, live), before.index_select(axis, live), atol=0.0, rtol=0.0)
 
 
-def test_the_decoder_bias_belongs_to_no_latent(resample, rng):
+def test_the_decoder_bias_stays_as_it_is(resample, rng):
     "b_dec, and what Adam remembers of it, serve the live latents too: does it come back as it was?"
     state, f, fresh, _, _ = patient(rng)
     assert_close(resample(*state, f, fresh)[3], state[3], atol=0.0, rtol=0.0)
 
 
-def test_a_dead_latent_points_where_its_own_row_says(resample, rng):
+def test_a_dead_latent_points_along_its_own_row_of_fresh(resample, rng):
     "Decoder row i is row i of `fresh`, made a unit vector, for each dead i; the encoder column points the same way."
     state, f, fresh, _, dead = patient(rng)
     W_enc, _, W_dec, _ = resample(*state, f, fresh)
@@ -63,7 +63,7 @@ def test_a_new_latent_has_no_bias(resample, rng):
     assert_close(resample(*state, f, fresh)[1][0, dead], torch.zeros(len(dead)), atol=0.0, rtol=0.0)
 
 
-def test_adam_forgets_the_weights_that_are_gone(resample, rng):
+def test_adam_forgets_the_weights_that_are_replaced(resample, rng):
     "m and v of a dead latent's column, bias and row were means over another latent's gradients."
     state, f, fresh, _, dead = patient(rng)
     for after, axis in zip(resample(*state, f, fresh)[:3], [2, 1, 1]):
@@ -89,7 +89,7 @@ def test_every_u_draws_the_row_in_whose_share_it_lies(resample_by_loss, rng):
     assert_close(resample_by_loss(x, x_hat, b_dec, u), normalize(x - b_dec, dim=1)[r], **CLOSE)
 
 
-def test_what_is_explained_is_never_drawn(resample_by_loss, rng):
+def test_a_row_without_a_loss_is_never_drawn(resample_by_loss, rng):
     "A row without a loss has probability 0, however long its input is; a sum of 0 does not *exceed* u = 0."
     bad = rng.integer(1, 6)
     x, x_hat, b_dec = inputs(rng, torch.zeros(6).index_fill(0, torch.tensor(bad), 2.0))
@@ -98,7 +98,7 @@ def test_what_is_explained_is_never_drawn(resample_by_loss, rng):
     assert_close(resample_by_loss(x, x_hat, b_dec, u), expected, **CLOSE)
 
 
-def test_what_is_explained_is_not_drawn_at_the_very_end_either(resample_by_loss, rng):
+def test_a_row_without_a_loss_is_not_drawn_at_the_largest_u_either(resample_by_loss, rng):
     "u is the last number below 1. Do your sums of 200 shares end at 1, or a rounding below it?"
     u = torch.tensor([1 - 2.0**-24])
     for _ in range(25):
@@ -107,9 +107,15 @@ def test_what_is_explained_is_not_drawn_at_the_very_end_either(resample_by_loss,
         assert_close(resample_by_loss(x, x_hat, b_dec, u)[0], normalize(x[194] - b_dec, dim=0), **CLOSE)
 
 
-@pytest.mark.parametrize("n_dead, n_live, d_in, steps, batch", [(3, 1, 4, 1, 1), (7, 2, 1, 2, 3), (2, 12, 9, 5, 8)])
-def test_agrees_with_the_reference_on(resample, resample_by_loss, reference, rng, n_dead, n_live, d_in, steps, batch):
-    "All at once, in float32 and float64, from a single row on: compare one column and one row with the equation."
+@pytest.mark.parametrize(
+    "n_dead, n_live, d_in, steps, batch",
+    [(3, 1, 4, 1, 1), (7, 2, 1, 2, 3), (2, 12, 9, 5, 8)],
+    ids=["one live latent", "one dimension", "few dead ones"],
+)
+def test_agrees_with_the_reference_on_random_states(
+    resample, resample_by_loss, reference, rng, n_dead, n_live, d_in, steps, batch
+):
+    "This tries all at once, in both float types, from a single row on: compare one column with the equation."
     state, f, fresh, _, _ = patient(rng, n_dead, n_live, d_in, steps, batch)
     for given in ([*state, f, fresh], [part.double() for part in (*state, f, fresh)]):
         assert_close(resample(*given), reference(*given), **CLOSE)

@@ -29,7 +29,7 @@ def code(x, noise, n):
     return h * (h >= h.flatten().topk(n).values[-1])
 
 
-def test_a_gain_and_a_bias_are_granted_and_what_is_left_is_not(explained, rng):
+def test_a_gain_and_a_bias_are_allowed_and_nothing_else_is(explained, rng):
     "x is a gain times r, plus a bias, plus a rest at right angles to r. What share of what varies is the first part?"
     _, f, W_dec, _ = problem(rng)
     r = f @ W_dec - (f @ W_dec).mean(0)
@@ -43,7 +43,7 @@ def test_a_gain_and_a_bias_are_granted_and_what_is_left_is_not(explained, rng):
             assert abs(score - expected) < 1e-4, f"gain {gain}: expected {expected:.4f}, got {score:.4f}"
 
 
-def test_a_dictionary_that_is_never_on_explains_nothing_and_nor_does_its_null(explained, sanity_suite, rng):
+def test_a_dictionary_that_is_never_on_explains_nothing_nor_does_its_null(explained, sanity_suite, rng):
     "Without a latent on, r doesn't vary, and the formula is 0/0. The null has as many on: none."
     x, f, W_dec, noise = problem(rng)
     score, null, _ = sanity_suite(x, 0 * f, W_dec, W_dec, noise)
@@ -78,7 +78,7 @@ def test_pairs_are_one_to_one_and_their_sum_is_the_largest(partners, rng):
     assert_close(partners(W[order], V), expected[order], **CLOSE)
 
 
-def test_a_dead_row_is_like_nothing(partners, rng):
+def test_a_row_of_zeros_has_cosine_0_with_every_row(partners, rng):
     "A row of zeros has no direction. Dividing by its length gives 0/0, which must not spoil the other pairs."
     Q = rng.rotation(5)
     W = Q[:3] * torch.tensor([[1.0], [0.0], [1.0]])
@@ -96,7 +96,7 @@ def test_a_dictionary_made_like_the_null_is_no_better_than_the_null(sanity_suite
         )
 
 
-def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity_suite, rng):
+def test_the_null_takes_only_l0_and_row_lengths_from_the_dictionary(sanity_suite, rng):
     "Turn the dictionary and exchange its latents. Your score changes; that of the null must not."
     x, f, W_dec, noise = problem(rng)
     _, null, _ = sanity_suite(x, code(x, noise, int((f > 0).sum())), W_dec, W_dec, noise)
@@ -104,7 +104,7 @@ def test_the_null_knows_nothing_but_how_many_are_on_and_how_long_rows_are(sanity
     assert abs(null - again) < 1e-4, f"As many on, rows as long, the same noise: {null:.4f}, but then {again:.4f}."
 
 
-def test_shared_is_the_share_of_latents_with_a_partner_of_their_own(sanity_suite, rng):
+def test_shared_is_the_share_of_latents_with_their_own_partner(sanity_suite, rng):
     "Count the partners with a cosine of 0.9 or more. Two rows that resemble the same partner can't both have it."
     x, f, _, noise = problem(rng, d_in=15, d_sae=7)
     Q, found = rng.rotation(15), rng.integer(2, 6)

@@ -11,7 +11,7 @@ def test_without_a_penalty_nothing_shrinks(shrinkage, rng):
     assert_close(shrinkage(0.0, rng.uniform(5, high=0.9)), torch.zeros(5), **CLOSE)
 
 
-def test_the_rarest_feature_falls_short_by_half_of_lam(shrinkage, rng):
+def test_a_very_rare_feature_falls_short_by_half_of_lam(shrinkage, rng):
     "With p = 0 the bias is of no use, and only −2(a − f) + λ = 0 is left."
     lam = rng.uniform(1, low=0.2, high=2.0).item()
     assert_close(shrinkage(lam, torch.zeros(3)), torch.full((3,), lam / 2), **CLOSE)
@@ -65,7 +65,7 @@ def test_examples_where_the_latent_is_off_do_not_count(measured_shrinkage, rng):
     assert_close(measured_shrinkage(a, f, index), short, **CLOSE)
 
 
-def test_a_latent_that_says_too_much_has_shrunk_by_less_than_nothing(measured_shrinkage, rng):
+def test_a_latent_above_its_feature_has_a_negative_shrinkage(measured_shrinkage, rng):
     "a − f keeps its sign, and it is an amount, the mean of differences: no absolute value, no ratio."
     a, f, index, _ = sure(rng)
     over = rng.uniform(4, low=0.1, high=0.9)
@@ -75,7 +75,7 @@ def test_a_latent_that_says_too_much_has_shrunk_by_less_than_nothing(measured_sh
     assert_close(measured_shrinkage(a, f, index), expected, **CLOSE)
 
 
-def test_no_latent_or_no_example_is_nan(measured_shrinkage, rng):
+def test_a_feature_without_a_latent_or_an_example_gets_nan(measured_shrinkage, rng):
     "Index −1 means that the feature has no latent: it must not read the last one. And a mean of nothing is NaN."
     a, f, index, short = sure(rng)
     a[:, 0], index[1] = 0.0, -1

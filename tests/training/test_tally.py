@@ -23,7 +23,7 @@ def test_every_wrong_line_of_the_day_is_found(tally, reference, day):
 
 
 @pytest.mark.parametrize("day", LINES)
-def test_no_line_of_the_day_is_accused_that_is_right(tally, reference, day):
+def test_no_right_line_of_the_day_is_accused(tally, reference, day):
     "Take one accused line at a time: which wrong figure would it cause? If you find none, acquit it."
     more = accused(tally, day) - set(reference()[day])
     assert not more, f"{day}: {len(more)} of the lines in the tally do what they should."

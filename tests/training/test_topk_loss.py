@@ -37,14 +37,14 @@ def any_sae(rng, batch=6, d_in=5, d_sae=11):
     return [rng.normal(*shape) for shape in shapes], rng.permutation(d_sae) < d_sae // 2
 
 
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, 5], ids=["k = 1", "k = 2", "k = 5"])
 def test_every_row_keeps_its_own_k_largest(keep_top, rng, k):
     "Each row has k places, whatever the other rows hold, and what stays keeps its value."
     h = rng.uniform(4, 7, low=0.5, high=3.0) * torch.tensor([1.0, 5.0, 0.2, 1.0])[:, None]
     assert_close(keep_top(h, k), torch.stack([top(row, k) for row in h]), **CLOSE)
 
 
-def test_of_equal_entries_only_as_many_stay_as_there_is_room_for(keep_top, rng):
+def test_of_equal_entries_no_more_stay_than_there_is_room_for(keep_top, rng):
     "A row may hold the same number several times: k entries stay, no more and no fewer, no matter which of them."
     equal, top_one = rng.uniform(1, low=0.5, high=2.0).item(), rng.integer(0, 9)
     h = torch.full((3, 9), equal)
@@ -64,7 +64,7 @@ def test_a_negative_entry_is_never_on(keep_top, rng):
         assert_close(keep_top(h, k), h.relu(), **CLOSE)
 
 
-def test_what_is_kept_passes_the_gradient_on(keep_top, rng):
+def test_the_gradient_flows_through_what_is_kept(keep_top, rng):
     "The slope is 1 where a latent is on and 0 elsewhere. A new tensor made from numbers has none."
     h, weights = rng.normal(3, 8) + 1.0, rng.normal(3, 8)
     on = torch.stack([top(row, 3) for row in h]) > 0
@@ -80,9 +80,13 @@ def test_where_none_is_dead_only_the_reconstruction_counts(topk_loss, rng):
     assert_close(got[3], -2 / len(h) * f.T @ (h - weights[2] - f), **CLOSE)
 
 
-@pytest.mark.parametrize("n_dead, k_aux", [(1, 2), (5, 1), (5, 3), (5, 9), (9, 4)])
-def test_the_dead_are_charged_for_what_they_leave_of_the_error(topk_loss, rng, n_dead, k_aux):
-    "Target: the error of the living. Attempt: the k_aux largest of the dead alone, through ReLU, without b_dec."
+@pytest.mark.parametrize(
+    "n_dead, k_aux",
+    [(1, 2), (5, 1), (5, 3), (5, 9), (9, 4)],
+    ids=["one dead", "k_aux 1 of 5 dead", "k_aux 3 of 5 dead", "k_aux above the dead", "all dead"],
+)
+def test_dead_latents_pay_for_the_error_they_leave(topk_loss, rng, n_dead, k_aux):
+    "The target is the error of the living. The k_aux largest of the dead try it, through ReLU, without b_dec."
     h, weights = transparent(rng, batch=12)
     dead, aux = rng.permutation(9) < n_dead, rng.uniform(1, low=0.3, high=2.0).item()
     assert_close(topk_loss(*weights, dead, 2, k_aux, aux), expected_loss(h, weights, dead, 2, k_aux, aux), **CLOSE)
@@ -109,9 +113,11 @@ def test_a_dead_latent_learns_from_the_error(topk_loss, rng):
     assert_close(with_it[3] - without[3], attempt.T @ (attempt - e) * 2 / len(h), **CLOSE)
 
 
-@pytest.mark.parametrize("batch, d_in, d_sae", [(1, 3, 8), (7, 6, 4), (5, 1, 3)])
-def test_agrees_with_the_reference_on(topk_loss, keep_top, reference, rng, batch, d_in, d_sae):
-    "All at once, values and gradients, in float32 and float64: compare one row with the equations."
+@pytest.mark.parametrize(
+    "batch, d_in, d_sae", [(1, 3, 8), (7, 6, 4), (5, 1, 3)], ids=["one row", "few latents", "one dimension"]
+)
+def test_agrees_with_the_reference_on_random_weights(topk_loss, keep_top, reference, rng, batch, d_in, d_sae):
+    "This tries all at once, values and gradients, in float32 and float64: compare one row with the equations."
     (x, *weights), dead = any_sae(rng, batch, d_in, d_sae)
     for given in ([x, *weights], [w.double() for w in (x, *weights)]):
         assert_close(topk_loss(*given, dead, 2, 2, 0.7), reference(*given, dead, 2, 2, 0.7), **CLOSE)

@@ -45,8 +45,8 @@ def test_features_and_latents_are_matched_one_to_one(match, rng, name):
     assert_close(cosine, (torch.tensor(angles) * torch.pi / 180).cos(), **CLOSE)
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.3], ids=["along its row", "across its row too"])
-def test_a_row_turns_only_towards_what_is_missing_across_it(train_sae, rng, missing):
+@pytest.mark.parametrize("missing", [0.0, 0.3], ids=["error along the row", "error across it too"])
+def test_adam_sees_no_gradient_along_a_row(train_sae, rng, missing):
     "The first step moves each number by lr, unless Adam sees no gradient. The second goes on by memory, from length 1."
     row, across = normalize(torch.tensor([1.0, -2, 3, 4]).double()[rng.permutation(4)], dim=0), rng.normal(4).double()
     across = missing * normalize(across - across @ row * row, dim=0)
@@ -58,15 +58,19 @@ def test_a_row_turns_only_towards_what_is_missing_across_it(train_sae, rng, miss
         assert_close(train_sae(*start, batches, torch.ones(1).double(), 0.1)[2][0, 0], expected, **CLOSE)
 
 
-def test_rows_of_the_decoder_have_length_one_at_the_end(train_sae, rng):
+def test_decoder_rows_have_length_one_at_the_end(train_sae, rng):
     "A latent's direction is a row of W_dec, along its last axis. After each step of Adam rows get length 1 again."
     for steps in (1, 3):
         assert_close(train_sae(*any_run(rng, steps), 0.3)[2].norm(dim=-1), torch.ones(3, 4).double(), **CLOSE)
 
 
-@pytest.mark.parametrize("steps, on", [(1, 1), (2, 2), (7, 7), (20, 1)], ids=["one", "two", "seven", "one of twenty"])
-def test_steps_get_shorter_over_the_run_and_momentum_carries_on(train_sae, rng, steps, on):
-    "One Adam, its defaults but lr; gradients cleared before each backward; step t is lr·(1 − t/T) on an even slope."
+@pytest.mark.parametrize(
+    "steps, on",
+    [(1, 1), (2, 2), (7, 7), (20, 1)],
+    ids=["1 step", "2 steps", "7 steps", "20 steps, a gradient in the first"],
+)
+def test_steps_get_shorter_over_the_run_and_adam_remembers(train_sae, rng, steps, on):
+    "Make one Adam, set only lr, and clear the gradients each time: on an even slope step t is lr·(1 − t/T)."
     *start, x = always_on(rng, steps)
     x[on:] *= -4  # from there on no latent is on: what still moves is memory
     way, m, v = 0.0, 0.0, 0.0
@@ -78,7 +82,7 @@ def test_steps_get_shorter_over_the_run_and_momentum_carries_on(train_sae, rng, 
         assert_close((end[i] - start[i]) / 1e-4, torch.full_like(start[i], sign * way), rtol=room, atol=0.0)
 
 
-def test_a_component_learns_as_if_it_were_alone(train_sae, rng):
+def test_each_component_learns_as_if_it_were_alone(train_sae, rng):
     "Each component has its own numbers, its own data and its own λ, and feels nothing of the others."
     *start, x, lam = any_run(rng, 5)
     together = train_sae(*start, x, lam, 0.05)
@@ -87,7 +91,7 @@ def test_a_component_learns_as_if_it_were_alone(train_sae, rng):
             assert_close(among[c], one, **CLOSE)
 
 
-def test_rows_come_to_rest_on_the_features_near_them(train_sae, rng):
+def test_rows_settle_on_the_features_near_them(train_sae, rng):
     "Five features in a plane, in float32: encoder, decoder and biases all have to learn, over the whole run."
     angle = torch.arange(5) * 2 * torch.pi / 5 + rng.uniform(1, high=6.0) + torch.tensor([[0.0], [0.35], [-0.35]])
     (truth, *near), x = torch.stack([angle.cos(), angle.sin()], dim=-1), rng.uniform(200, 64, 2, 5)
@@ -98,7 +102,7 @@ def test_rows_come_to_rest_on_the_features_near_them(train_sae, rng):
 
 
 def test_agrees_with_the_reference_on_runs_and_dictionaries(train_sae, match, reference, rng):
-    "Adam's defaults besides lr, the loss as given; what comes back is data, cut off from the graph."
+    "Take Adam's defaults besides lr, and the loss as given; return data, cut off from the graph."
     for run in [any_run(rng, 3, 1), any_run(rng, 12, 3)]:
         for got, expected in zip(train_sae(*run, 0.03), reference(*run, 0.03)):
             assert_close(got, expected, rtol=0.0, atol=1e-6)
