@@ -5,15 +5,6 @@ import pytest
 from saelab import checking, content
 
 TELLS = {  # exercise and part, the answer, and the only misconception whose words are true of it
-    "a view where a copy is due": (
-        "autopsy", "initial",
-        """
-def initial(d_in, d_sae, seed):
-    W_dec = F.normalize(torch.randn(d_sae, d_in, generator=torch.Generator().manual_seed(seed)), dim=1)
-    return W_dec.T, torch.zeros(d_sae), W_dec, torch.zeros(d_in)
-""",
-        None,
-    ),
     "drawn by the length of the error": (
         "resample", "resample_by_loss",
         """
