@@ -35,6 +35,11 @@ def test_a_number_is_close_within_a_quarter_or_as_the_cell_says(guess, outcome, 
     assert str(saelab.predict(KEPT, guess).came_out(outcome, within)).endswith(words)
 
 
+def test_one_is_singular(folder):
+    assert "You guess: 1 feature." in str(saelab.predict(KEPT, 1, "features"))
+    assert "You guess: 1 loss." in str(saelab.predict(KEPT, 1, "loss")) and "1 %" in str(saelab.predict(KEPT, 1, "%"))
+
+
 def test_a_choice_is_right_or_not(folder):
     shapes = ["pentagon", "pairs"]
     assert str(saelab.predict("Which?", "pairs", among=shapes).came_out("pairs")).endswith("Right.")
@@ -53,7 +58,7 @@ def test_what_is_no_number_is_told_and_forgotten(guess, folder):
 
 def test_without_a_guess_the_cells_run_all_the_same(folder):
     prediction = saelab.predict(KEPT, ..., "features")
-    assert "Put your guess in place of the dots (a number of features)" in str(prediction)
+    assert "Put your guess in place of the dots (a number, in features)" in str(prediction)
     assert str(prediction.came_out(5)) == f"{KEPT} It came out: 5 features. (You made no guess.)"
     assert not guesses.load(folder)
 

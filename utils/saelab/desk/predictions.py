@@ -55,7 +55,7 @@ def predict(
     """
     problem, made = "", None
     if guess is ...:
-        how = f"one of {', '.join(map(repr, among))}" if among else f"a number{f' of {unit}' if unit else ''}"
+        how = f"one of {', '.join(map(repr, among))}" if among else f"a number{f', in {unit}' if unit else ''}"
         problem = f"{question} Put your guess in place of the dots ({how}), run this cell again, and then go on."
     elif among:
         made = guess if guess in among else None
@@ -70,7 +70,11 @@ def predict(
 
 
 def _said(value: float | str | None, unit: str) -> str:
-    return str(value) if isinstance(value, str) else f"{value:.3g} {unit}".strip()
+    if isinstance(value, str):
+        return value
+    number = f"{value:.3g}"
+    one = number in ("1", "-1") and unit.isalpha() and unit.endswith("s") and not unit.endswith("ss")
+    return f"{number} {unit.removesuffix('s') if one else unit}".strip()
 
 
 def lines(kept: list[Guess]) -> list[str]:
