@@ -6,13 +6,16 @@
 # which good figures and a wrong dictionary go together, and then write the checks that need no truth.
 
 # %% setup=1
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
+from scipy.special import betainc
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from saelab import check, hint, plots, reference  # noqa: F401
+from saelab import check, hint, lab, plots, predict, reference, scores  # noqa: F401
 from saelab.sae import BatchTopKSAE, StandardSAE, train
 
 # %% [markdown]
@@ -577,3 +580,320 @@ def maximise(W, V):
     cosines = torch.cosine_similarity(W[:, None], V[None], dim=2)
     rows, columns = linear_sum_assignment(cosines.tolist(), maximize=True)
     return cosines.gather(1, torch.as_tensor(columns)[:, None])[:, 0]
+
+
+# %% [markdown]
+# ## Would a random dictionary do?
+#
+# The sharpest doubt of late: Korznikov et al. 2026, [Sanity Checks for Sparse Autoencoders: Do SAEs Beat Random
+# Baselines?](https://arxiv.org/abs/2602.14111), held the decoder of a dictionary, or its encoder, at random values or
+# near them, and trained only the rest. By the usual measures these come close to dictionaries that were trained whole:
+# 0.87 against 0.90 in interpretability, 0.69 against 0.72 in sparse probing. **Which of this chapter's measures would a
+# random dictionary pass?** Begin with the simplest: a feature is *found* if some row has a cosine of $\tau$ or more
+# with it.
+
+# %%
+by_chance = predict("200 random rows in 32 dimensions: what share of features is found at 0.5?", ..., "%")
+
+# %% [markdown]
+# Here chance can be computed. The directions within a given angle of a feature form a cap of the sphere, and the share
+# of the sphere that a cap with cosines $\ge\tau\ge 0$ takes up in $d$ dimensions is (Li 2011, [Concise Formulas for the
+# Area and Volume of a Hyperspherical Cap](https://doi.org/10.3923/ajms.2011.66.70))
+#
+# $$P(\cos\ge\tau) = \tfrac12\,I_{1-\tau^2}\!\left(\tfrac{d-1}{2},\tfrac12\right)$$
+#
+# with the regularised incomplete beta function, `betainc(a, b, x)` for $I_x(a, b)$. That is one row; you have many.
+#
+# | $d$ | one random row has a cosine $\ge\tau$ with a share of |
+# |---|---|
+# | 2 | $\arccos(\tau)/\pi$ |
+# | 3 | $(1-\tau)/2$: a slice of a sphere's surface is as large as it is thick (Archimedes) |
+# | 32 | 0.0015 for $\tau=0.5$, and 5e-13 for $\tau=0.9$ |
+#
+# Most measures have no such formula, so one *draws* their null, and several times. Where it matters *when* latents are
+# on, as in F1, every latent gets a random twin which is **on as often as it is**: rare latents have other scores than
+# frequent ones. The twin of latent $i$ is on where $x$ reaches farthest along its own random direction. (Why may you
+# forget the mean of $x$ here, and the length of the direction?)
+#
+# With $m$ twins scored, two numbers say how your score compares. The *p-value*: if your dictionary were one more random
+# draw, its rank among all $m+1$ would be anything alike. How likely is one as good as yours? It never is 0, since yours
+# is one of them (Phipson and Smyth 2010, [Permutation p-values should never be
+# zero](https://arxiv.org/abs/1603.05766)). And the *share above chance*, as in Cohen's κ (1960): how much of the way
+# from the mean null to a perfect score did you come?
+#
+# | score | nulls | p | above chance |
+# |---|---|---|---|
+# | 0.6 | 0.2, 0.2, 0.2 | 1/4 | 0.4 of the way of 0.8: 0.5 |
+# | 0.2 | 0.2, 0.1, 0.3 | 3/4: one is as good, one better, and yours | 0 |
+
+
+# %% exercise="above_chance" points=4 minutes=30 difficulty=3 importance=5
+def found_by_chance(d_in: int, d_sae: int, tau: float) -> float:
+    """The share of features that d_sae random rows find on average: the chance that any has a cosine ≥ tau with one.
+
+    Rows are independent, of every direction alike; d_in ≥ 2 and 0 ≤ tau < 1. The sign of a cosine counts.
+
+    >>> round(found_by_chance(3, 2, 0.5), 4)  # one row has 1/4, and misses with 3/4
+    0.4375
+    """
+    # BEGIN SOLUTION
+    cap = betainc((d_in - 1) / 2, 0.5, 1 - tau**2) / 2
+    return float(1 - (1 - cap) ** d_sae)
+    # END SOLUTION
+
+
+def random_twin(
+    x: Float[Tensor, "tokens d_in"], f: Float[Tensor, "tokens d_sae"], noise: Float[Tensor, "d_sae d_in"]
+) -> Bool[Tensor, "tokens d_sae"]:
+    """Where the random twins of latents f (≥ 0) are on.
+
+    Twin i is on at exactly as many tokens as latent i (possibly none, or all): those with the largest products of x and
+    noise[i]. No two of these products tie.
+
+    >>> x, f = torch.tensor([[1.0], [3.0], [2.0]]), torch.tensor([[0.7, 0.0], [0.2, 0.1], [0.0, 0.0]])
+    >>> random_twin(x, f, torch.tensor([[1.0], [-1.0]])).T
+    tensor([[False,  True,  True],
+            [ True, False, False]])
+    """
+    # BEGIN SOLUTION
+    order = (x @ noise.T).argsort(dim=0, descending=True)
+    rank = order.argsort(dim=0)  # tokens d_sae; 0 for the largest product of each latent
+    return rank < (f > 0).sum(dim=0)
+    # END SOLUTION
+
+
+def above_chance(score: float, nulls: Float[Tensor, "draws"]) -> tuple[float, float]:
+    """(p-value, share above chance) of a score of which more is better and 1 is perfect, beside those of random draws.
+
+    p is the share of all draws + 1 scores, yours among them, that are at least as good as yours. The share above chance
+    is 0 at the mean of the nulls (which isn't 1) and 1 at a perfect score; below chance it is negative.
+
+    >>> [round(value, 4) for value in above_chance(0.6, torch.tensor([0.1, 0.2, 0.3]))]
+    [0.25, 0.5]
+    """
+    # BEGIN SOLUTION
+    p = (1 + int((nulls >= score).sum())) / (1 + len(nulls))
+    chance = nulls.mean().item()
+    return p, (score - chance) / (1 - chance)
+    # END SOLUTION
+
+
+# %%
+check(above_chance, found_by_chance, random_twin)
+
+# %% [markdown] hint=1
+# A feature is *not* found if all rows miss it: how likely is that? For the twins: put the tokens of one latent in a
+# line, the largest product first. At which of them is it on? And which scores are counted in a rank among $m+1$?
+
+# %% [markdown] hint=2
+# One row misses with probability $1-P$, and rows are independent. `argsort` of the order that `argsort` gives is each
+# token's rank. For p, count the nulls that are at least as good, then add your own score, above and below the line.
+
+# %% [markdown] hint=3
+# `cap = betainc((d_in - 1) / 2, 0.5, 1 - tau**2) / 2`; raise what is left of 1 to the power of the rows.
+# `rank = (x @ noise.T).argsort(dim=0, descending=True).argsort(dim=0)`; compare it with how often each latent is on.
+# `p = (1 + int((nulls >= score).sum())) / (1 + len(nulls))`. What stands above and below the line for the other?
+
+# %%
+by_chance.came_out(100 * found_by_chance(32, 200, 0.5))
+plots.line(
+    torch.linspace(0, 0.95, 96),
+    {f"{d} dimensions": [found_by_chance(d, 200, i / 100) for i in range(96)] for d in (8, 32, 128, 768)},
+    title="What 200 random rows find",
+    x_title="τ, the cosine asked for",
+    y_title="share of features found",
+)
+
+# %%
+# Both kinds of null on the pocket model: 19 twins with nothing trained, and a dictionary with only its decoder frozen.
+SITE, D_SAE, K, STEPS, DRAWS = "blocks.1.hook_resid_post", 512, 8, 300, 19
+
+pocket = lab("pocket")
+parts = [pocket.activations(SITE, rows)[:, 1:] for rows in pocket.tokens(160, 128).split(40)]
+acts = torch.cat(parts).flatten(0, 1)
+batches = acts[torch.randint(len(acts), (STEPS, 512), generator=torch.Generator().manual_seed(0))]
+dictionaries = {"trained": BatchTopKSAE(128, D_SAE, k=K), "frozen": BatchTopKSAE(128, D_SAE, k=K)}
+dictionaries["frozen"].W_dec.requires_grad_(False)
+for sae in dictionaries.values():
+    train(sae, batches.__getitem__, STEPS, progress=False)
+    sae.requires_grad_(False)
+
+text = pocket.world.sample(40, 128, seed=1)
+x = pocket.activations(SITE, torch.from_numpy(text.tokens))[:, 1:].flatten(0, 1)
+truth = text.truth(1e-3)
+labels, asked = torch.from_numpy(truth.labels), torch.from_numpy(truth.asked)
+directions = scores.mean_differences(x, labels, asked)
+directions = directions[directions.isfinite().all(dim=1)]  # stand-ins for the true ones, as in section 9
+best_f1 = reference("training").best_f1
+
+
+def measures(W_dec: Float[Tensor, "d_sae d_in"], on: Bool[Tensor, "tokens d_sae"]) -> dict[str, float]:
+    f1, cosines = best_f1(on.float(), labels), normalize(directions, dim=1) @ normalize(W_dec, dim=1).T
+    found = {}
+    for kind in ("token", "token in context", "context", "predictive"):
+        found[f"F1, {kind}"] = f1[[factor.kind == kind for factor in truth.factors]].nanmean().item()
+    found["MCC"] = mcc(W_dec, directions)
+    for tau in (0.2, 0.5):
+        found[f"found at {tau}"] = (cosines.amax(dim=1) >= tau).float().mean().item()
+    return found
+
+
+measured = {name: measures(sae.W_dec, sae.encode(x) > 0) for name, sae in dictionaries.items()}
+f = dictionaries["trained"].encode(x)
+twins = []
+for seed in range(DRAWS):
+    noise = torch.randn(D_SAE, 128, generator=torch.Generator().manual_seed(seed))
+    twins.append(measures(noise, random_twin(x, f, noise)))
+
+# %%
+print(f"{'':21}trained   twins      p   above   frozen")
+above = {}
+for name, score in measured["trained"].items():
+    nulls = torch.tensor([twin[name] for twin in twins])
+    p, above[name] = above_chance(score, nulls)
+    frozen = measured["frozen"][name]
+    print(f"{name:21}{score:7.2f}   {nulls.mean():5.2f}   {p:4.2f}   {above[name]:5.2f}   {frozen:6.2f}")
+formula = {tau: found_by_chance(128, D_SAE, tau) for tau in (0.2, 0.5)}
+print("found, by the formula:", ", ".join(f"{share:.3f} at {tau}" for tau, share in formula.items()))
+
+# %%
+# What the text says of these settings.
+ours, frozen = measured["trained"], measured["frozen"]
+for name in ours:
+    p, _ = above_chance(ours[name], torch.tensor([twin[name] for twin in twins]))
+    assert (p > 0.1) if name == "found at 0.2" else (p <= 0.05), (name, p)
+assert abs(sum(twin["found at 0.2"] for twin in twins) / DRAWS - formula[0.2]) < 0.02
+gained = {name: (frozen[name] - twins[0][name]) / (ours[name] - twins[0][name]) for name in ours if "F1" in name}
+assert gained["F1, token"] > 0.4 and gained["F1, context"] < 0.2, gained
+
+# %% [markdown]
+# Found at 0.2, a random dictionary does as well as a trained one: in 128 dimensions 512 rows leave hardly any direction
+# farther away than that. Its 1.00 is worth nothing, and p says so. (The share above chance doesn't: where chance leaves
+# nothing to gain, it divides by nearly 0. Look at both.) All other measures beat all 19 twins, and have the smallest p
+# that 19 draws can give. That is cheap: *some* learning is easily shown. How much there is, p can't say. By F1 it is a
+# seventh of the way from chance to perfect for tokens and for context alike; the threshold 0 is not a good one (section
+# 9).
+#
+# Now read the last column. A frozen random decoder with a *trained* encoder has most of it for tokens, 0.25 of 0.28,
+# and for context nothing: 0.13, where the twins have 0.15. So a mean over all factors, most of which are about tokens,
+# would repeat the published finding: random does nearly as well. Where the model has worked something out, it doesn't.
+# A null is an answer to one question. The twins ask what *directions* are worth if nothing is learned, the frozen
+# decoder what *learning the decoder* adds; the random-weight model of section 9 asks what the model adds.
+#
+# This doesn't refute the paper, which has other models, sizes and measures, and no list of true factors. Nor does a
+# measure that beats its null show that latents are features: hedged latents do so too.
+
+
+# %% misconception="above_chance" part="found_by_chance"
+def one_row_only(d_in, d_sae, tau):
+    "This is the chance of a single row. d_sae rows try: the feature is missed only if all of them miss it."
+    return found_by_chance(d_in, 1, tau)
+
+
+# %% misconception="above_chance" part="found_by_chance"
+def chances_added_up(d_in, d_sae, tau):
+    "The chances of all rows were added: that is how many rows find the feature, and may exceed 1. Does *any* find it?"
+    return d_sae * found_by_chance(d_in, 1, tau)
+
+
+# %% misconception="above_chance" part="found_by_chance"
+def either_sign(d_in, d_sae, tau):
+    "Both caps were counted, τ and −τ. A row that points the other way hasn't found the feature: take half."
+    return 1 - (1 - float(betainc((d_in - 1) / 2, 0.5, 1 - tau**2))) ** d_sae
+
+
+# %% misconception="above_chance" part="found_by_chance"
+def one_dimension_too_many(d_in, d_sae, tau):
+    "The first parameter is d/2. For the sphere in d dimensions it is (d − 1)/2. Try d = 3: the share is (1 − τ)/2."
+    return found_by_chance(d_in + 1, d_sae, tau)
+
+
+# %% misconception="above_chance" part="random_twin"
+def as_many_per_token(x, f, noise):
+    "Each *token* has as many twins on as it had latents. It is each *latent* that is matched: sort along the tokens."
+    rank = (x @ noise.T).argsort(dim=1, descending=True).argsort(dim=1)
+    return rank < (f > 0).sum(dim=1, keepdim=True)
+
+
+# %% misconception="above_chance" part="random_twin"
+def as_many_in_all(x, f, noise):
+    "Only the number of firings in all was kept, so rare latents have frequent twins. Match them one by one."
+    h = x @ noise.T
+    return (h.flatten().argsort(descending=True).argsort() < (f > 0).sum()).view_as(h)
+
+
+# %% misconception="above_chance" part="random_twin"
+def on_where_positive(x, f, noise):
+    "The twins are on wherever the product is positive, at half of the tokens. Match how often each latent is on."
+    return x @ noise.T > 0
+
+
+# %% misconception="above_chance" part="random_twin"
+def order_for_rank(x, f, noise):
+    "`argsort` says *which token* comes first, not which place a token has. Sort that once more to have the ranks."
+    return (x @ noise.T).argsort(dim=0, descending=True) < (f > 0).sum(dim=0)
+
+
+# %% misconception="above_chance"
+def a_p_of_zero(score, nulls):
+    "p can be 0 here. Yours is one of the draws + 1 scores, and as good as itself: count it above and below the line."
+    return float((nulls >= score).float().mean()), above_chance(score, nulls)[1]
+
+
+# %% misconception="above_chance"
+def counted_on_one_side(score, nulls):
+    "You are counted among the scores that are as good, and not among all of them: there are draws + 1."
+    return (1 + int((nulls >= score).sum())) / len(nulls), above_chance(score, nulls)[1]
+
+
+# %% misconception="above_chance"
+def ties_do_not_count(score, nulls):
+    "A null that is exactly as good was not counted. At least as good means ≥."
+    return (1 + int((nulls > score).sum())) / (1 + len(nulls)), above_chance(score, nulls)[1]
+
+
+# %% misconception="above_chance"
+def the_other_tail(score, nulls):
+    "You counted the nulls that are at most as good. The question is how many do as well as yours, or better."
+    return (1 + int((nulls <= score).sum())) / (1 + len(nulls)), above_chance(score, nulls)[1]
+
+
+# %% misconception="above_chance"
+def difference_only(score, nulls):
+    "The difference from chance isn't a share of anything: divide it by what chance has left to gain, 1 − the mean."
+    return above_chance(score, nulls)[0], score - float(nulls.mean())
+
+
+# %% misconception="above_chance"
+def z_score(score, nulls):
+    "That is a z-score: a share has what chance left to gain below the line, not the spread of the nulls."
+    return above_chance(score, nulls)[0], (score - float(nulls.mean())) / float(nulls.std())
+
+
+# %% alternative="above_chance" part="found_by_chance"
+def students_t(d_in, d_sae, tau):
+    from scipy.stats import t
+
+    return -math.expm1(d_sae * math.log1p(-t.sf(tau * ((d_in - 1) / (1 - tau**2)) ** 0.5, d_in - 1)))
+
+
+# %% alternative="above_chance" part="random_twin"
+def latent_by_latent(x, f, noise):
+    on = torch.zeros(f.shape, dtype=torch.bool)
+    for i, direction in enumerate(noise):
+        on[torch.mv(x, direction).topk(int((f[:, i] > 0).sum())).indices, i] = True
+    return on
+
+
+# %% alternative="above_chance" part="random_twin"
+def above_the_next(x, f, noise):
+    h = (x - x.mean(dim=0)) @ normalize(noise, dim=1).T
+    falling = torch.cat([h.sort(dim=0, descending=True).values, torch.full_like(h[:1], -torch.inf)])
+    return h > falling.gather(0, (f > 0).sum(dim=0, keepdim=True))
+
+
+# %% alternative="above_chance"
+def rank_in_a_list(score, nulls):
+    ranked = [score, *nulls.tolist()]
+    p = sum(other >= score for other in ranked) / len(ranked)
+    return [p, 1 - (1 - score) / (1 - sum(nulls.tolist()) / len(nulls))]

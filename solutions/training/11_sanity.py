@@ -1,13 +1,16 @@
 # Generated from chapters/training/11_sanity.py by `saelab build`: edit that file, not this one.
 """Is any of it true?: the exercises of this section, solved."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
+from scipy.special import betainc
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from saelab import check, hint, plots, reference  # noqa: F401
+from saelab import check, hint, lab, plots, predict, reference, scores  # noqa: F401
 from saelab.sae import BatchTopKSAE, StandardSAE, train
 
 
@@ -73,4 +76,54 @@ def sanity_suite(
     null = explained(x, h * (h > threshold), directions * W_dec.norm(dim=1, keepdim=True))
     shared = (partners(W_dec, other) >= 0.9).float().mean().item()
     return explained(x, f, W_dec), null, shared
+    # END SOLUTION
+
+
+def found_by_chance(d_in: int, d_sae: int, tau: float) -> float:
+    """The share of features that d_sae random rows find on average: the chance that any has a cosine ≥ tau with one.
+
+    Rows are independent, of every direction alike; d_in ≥ 2 and 0 ≤ tau < 1. The sign of a cosine counts.
+
+    >>> round(found_by_chance(3, 2, 0.5), 4)  # one row has 1/4, and misses with 3/4
+    0.4375
+    """
+    # BEGIN SOLUTION
+    cap = betainc((d_in - 1) / 2, 0.5, 1 - tau**2) / 2
+    return float(1 - (1 - cap) ** d_sae)
+    # END SOLUTION
+
+
+def random_twin(
+    x: Float[Tensor, "tokens d_in"], f: Float[Tensor, "tokens d_sae"], noise: Float[Tensor, "d_sae d_in"]
+) -> Bool[Tensor, "tokens d_sae"]:
+    """Where the random twins of latents f (≥ 0) are on.
+
+    Twin i is on at exactly as many tokens as latent i (possibly none, or all): those with the largest products of x and
+    noise[i]. No two of these products tie.
+
+    >>> x, f = torch.tensor([[1.0], [3.0], [2.0]]), torch.tensor([[0.7, 0.0], [0.2, 0.1], [0.0, 0.0]])
+    >>> random_twin(x, f, torch.tensor([[1.0], [-1.0]])).T
+    tensor([[False,  True,  True],
+            [ True, False, False]])
+    """
+    # BEGIN SOLUTION
+    order = (x @ noise.T).argsort(dim=0, descending=True)
+    rank = order.argsort(dim=0)  # tokens d_sae; 0 for the largest product of each latent
+    return rank < (f > 0).sum(dim=0)
+    # END SOLUTION
+
+
+def above_chance(score: float, nulls: Float[Tensor, "draws"]) -> tuple[float, float]:
+    """(p-value, share above chance) of a score of which more is better and 1 is perfect, beside those of random draws.
+
+    p is the share of all draws + 1 scores, yours among them, that are at least as good as yours. The share above chance
+    is 0 at the mean of the nulls (which isn't 1) and 1 at a perfect score; below chance it is negative.
+
+    >>> [round(value, 4) for value in above_chance(0.6, torch.tensor([0.1, 0.2, 0.3]))]
+    [0.25, 0.5]
+    """
+    # BEGIN SOLUTION
+    p = (1 + int((nulls >= score).sum())) / (1 + len(nulls))
+    chance = nulls.mean().item()
+    return p, (score - chance) / (1 - chance)
     # END SOLUTION

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from saelab import checking, content
+from saelab.checking import evidence
+from saelab.checking.watched import Call
 
 HEAD = "import torch\nfrom saelab.testing import gradients\nfrom torch.testing import assert_close\n"
 BASIC = """
@@ -84,6 +86,16 @@ def test_a_misconception_is_named_where_every_outcome_is_its(case, small_course)
         path.write_text(path.read_text().replace(annotated, 'x):\n    """Twice'))
         expected = "added"
     assert named(small_course, answer, misconception, check) == expected
+
+
+def test_wrong_words_tell_as_whole_numbers_do():
+    def told(*pairs):
+        calls = [[Call("name", None, (), {}, word, after=[]) for word in pair] for pair in pairs]
+        return evidence.bits(calls, {})
+
+    assert told(("ill", "ill")) == 0
+    assert 0 < told(("ill", "well"), ("ill", "well")) < evidence.ENOUGH
+    assert told(("ill", "well"), ("well", "ill"), ("ill", "dead"), ("dead", "ill")) >= evidence.ENOUGH
 
 
 def test_a_wrong_signature_is_no_misconception(small_course):

@@ -16,6 +16,7 @@ FORM = {"raised": 16, "nothing": 16, "arguments": 16, "harm": 16, "gradient": 16
         "length": 8}  # fmt: skip
 STRANGE = 16  # of NaN or infinity where a number should be
 NUMBER, WHOLE = 8, 4  # bits of a number that nobody would guess, of a whole number above 2
+WORD = 4  # of a wrong word where another is right
 PLAIN = (0.0, 0.5, 1.0, 2.0)  # numbers that come about in many ways
 READ = 1000  # numbers of one tensor
 
@@ -23,15 +24,18 @@ READ = 1000  # numbers of one tensor
 def bits(wrong: Iterable[tuple[Call, Call]], specs: dict[str, Callable]) -> int:
     """What pairs of (wrong call, the same call made to the reference) tell together."""
     forms, numbers, whole, plain, strange = set[str](), set[str](), set[int](), 0, 0
+    words = set[tuple[str, str]]()
     for call, solved in wrong:
         mine, right = fitted(call, specs), fitted(solved, specs)
         forms |= set(_forms(call, solved, mine, right))
+        words |= {(mine, right)} if isinstance(mine, str) and isinstance(right, str) and mine != right else set()
         odd = [*_differing(mine, right), *_differing(call.grads, solved.grads)]
         numbers |= {f"{x:.4g}" for x in odd if isinstance(x, float) and math.isfinite(x) and abs(x) not in PLAIN}
         whole |= {x for x in odd if type(x) is int and abs(x) > 2}
         plain += min(4, len(odd))
         strange = max(strange, STRANGE * any(not math.isfinite(x) for x in odd))
-    return sum(FORM[form] for form in forms) + NUMBER * len(numbers) + WHOLE * len(whole) + plain + strange
+    told = NUMBER * len(numbers) + WHOLE * len(whole) + WORD * len(words) + plain + strange
+    return sum(FORM[form] for form in forms) + told
 
 
 def _forms(call: Call, solved: Call, mine, right) -> Iterator[str]:
