@@ -320,8 +320,8 @@ mine.came_out(read_curves(**run(**settings), d_in=D_IN))
 #
 # The limits are rules of thumb of this course, for runs in which the rate falls at the end and L0 is free. With TopK,
 # L0 is fixed, so density and rebound say nothing. With a constant rate there is no drop. And two runs of the same
-# settings differ: from other random starts E's *late* was 0.85 instead of 0.96, and that of F 0.76. At work, take the
-# limits from runs of your own that you know to be good. What carries over is which curves to hold against each other.
+# settings differ: from two other random starts E's *late* was 0.85 instead of 0.96. At work, take the limits from runs
+# of your own that you know to be good. What carries over is which curves to hold against each other.
 
 
 # %% misconception="read_curves" part="levels"
