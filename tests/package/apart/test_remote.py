@@ -37,9 +37,11 @@ def peer():
 def renamed(exercise, variant) -> str:
     """The whole exercise's cell, one part replaced by the variant; all go on seeing the right ones by their names."""
     rebind = (
-        f"import types\nright = dict(globals())\n{variant.part} = {variant.name}\n"
-        f"for name in {exercise.parts!r}:\n    fn = globals()[name]\n    if isinstance(fn, types.FunctionType):\n"
-        "        globals()[name] = types.FunctionType(fn.__code__, right, name, fn.__defaults__)\n"
+        "import types\nright = dict(globals())\n"
+        f"for name in {[*exercise.parts, variant.name]!r}:\n    fn = right[name]\n"
+        "    if isinstance(fn, types.FunctionType):\n"
+        "        right[name] = types.FunctionType(fn.__code__, right, name, fn.__defaults__)\n"
+        f"globals().update(right)\n{variant.part} = right[{variant.name!r}]\n"
     )
     return f"{exercise.code}\n\n{variant.code}\n\n{rebind}"
 

@@ -57,6 +57,7 @@ def session() -> dict:
         "other seed": torch.equal(tokens, gpt2.tokens(6, 16, seed=6)),
         "text": gpt2.tokenizer.decode(tokens[0, 1:]),
         "too long": sentence(lambda: gpt2.tokens(1, 5000)),
+        "longer than all": sentence(lambda: gpt2.tokens(1, 1024)),
     }
     seen["against transformers"] = against_transformers(gpt2, tokens)
     both = [gpt2.dictionary(site) for site in ("blocks.0.hook_resid_post", "blocks.1.hook_resid_pre")]
@@ -178,7 +179,8 @@ def test_text_is_cut_from_documents_the_same_way_for_the_same_seed(seen):
     found = seen["tokens"]
     assert found["shape"] == [6, 16] and found["first"] == [0] and found["again"] and not found["other seed"]
     assert set(found["text"].split()) & {"Mary", "Paris", "Tom", "Anna", "James"}
-    assert found["too long"] == "ValueError: No document of this text has 4999 tokens: ask for a smaller length."
+    assert found["too long"].startswith("ValueError: gpt2-small reads 1 to 1024 tokens at a time, not 5000: ask for")
+    assert found["longer than all"] == "ValueError: No document of this text has 1023 tokens: ask for a smaller length."
     assert seen["book"].startswith("<|endoftext|>") and "Tom went to the store" in seen["book"]
 
 

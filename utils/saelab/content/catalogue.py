@@ -115,7 +115,7 @@ def nearest(name: str, known: list[str], near: list[str] | None = None) -> str:
 def _alike(name: str, known: list[str]) -> list[str]:
     """Up to three that a slip of the finger can have made this name of, or else that have it in them."""
     lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), lower, 3, 0.7)
+    near = difflib.get_close_matches(name.lower(), lower, 3, 0.6 if len(name) < 4 else 0.7)  # two letters of three
     near = near or [each for each in lower if len(name) > 2 and name.lower() in each][:3]
     return [lower[each] for each in near]
 
