@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from saelab import content
 from saelab.content import Exercise
 from saelab.report import TestResult
 
@@ -62,8 +63,13 @@ def _waits_for(exercise: Exercise, parts: dict[str, Callable], one: Ran, guilty:
     """A guilty part, other than the one that this test is about, that it needs; "" if there is none."""
     if len(one.heads) > 1:
         return next((head for head in one.heads if head in guilty), "")
-    own = one.heads[0] if one.heads else ""
-    used = names_in(inspect.unwrap(parts[own])) if own in parts else set()
+    if not one.heads:
+        return ""
+    own = one.heads[0]
+    made = inspect.unwrap(parts[own])
+    if not (inspect.isfunction(made) or inspect.isclass(made)):  # in another process its code can't be seen
+        made = content.reference_parts(exercise)[own]
+    used = names_in(made)
     return next((part for part in exercise.parts if part in used & guilty and part != own), "")
 
 
