@@ -4,6 +4,8 @@ import textwrap
 
 import pytest
 
+from saelab.answers import progress
+
 SOURCE = '''\
 # %% [markdown]
 # # A small section
@@ -218,6 +220,7 @@ def small_course(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_memory_of_the_student(tmp_path, monkeypatch):
-    """Run in an empty folder, so that no progress file of the checkout is touched."""
+    """Run in an empty folder, so that no progress file of the checkout is touched; no hints are remembered from before."""
+    monkeypatch.setattr(progress, "_unkept", {})
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
