@@ -321,7 +321,7 @@ assert all(recalls[key] < 0.05 and f1s[key] > 0.85 for key in holes)
 # lost. And *partial* absorption, where the parent's latent is on but too weak, isn't counted, neither here nor by
 # Chanin et al. (2024).
 #
-# One cure is to make the first latents of a dictionary reconstruct on their own, as in section 8.
+# One cure is to make the first latents of a dictionary reconstruct on their own: the next section.
 #
 # **An experiment of your own.** Between two and four lies three. Choose $k$ and the starts, and predict.
 
