@@ -472,7 +472,7 @@ def direction_from_all_parent_tokens(x, f, parent, child):
 
 # %% misconception="absorption_rate" part="find_parent"
 def direction_from_the_mean_of_everything(x, f, parent, child):
-    "You subtracted the mean of all tokens. The parent's own are among them: subtract the mean of those without it."
+    "You subtracted a mean in which tokens of the parent are, of all or of all others. Take those without the parent."
     direction = x[parent & ~child].mean(dim=0) - x.mean(dim=0)
     return find_parent(x, f, parent, child)[0], direction / direction.norm()
 

@@ -520,6 +520,14 @@ class KeepsAllRows(Recorder):
 
 
 # %% misconception="autopsy" part="Recorder"
+class KeepsTheLastBatchOnly(Recorder):
+    "Each `write` threw the earlier batches away, and only the last one is left. Append to what is kept."
+
+    def write(self, acts, mask):
+        self.kept = [acts.detach()[mask]]
+
+
+# %% misconception="autopsy" part="Recorder"
 class ForgetsWhatWasRead(Recorder):
     "After `read` the rows were gone. It gives all rows written so far, however often it is called."
 
@@ -577,7 +585,7 @@ def lengths_go_free(f, W_dec):
 
 # %% misconception="autopsy" part="batches"
 def same_order_in_every_epoch(n, held_out, batch_size, seed, epoch):
-    "Every epoch has the same batches in the same order. Let the random numbers depend on the epoch too."
+    "Epochs repeat an order of others. Let it depend on the epoch too (a product doesn't: with seed 0 it is always 0)."
     return batches(n, held_out, batch_size, seed, 0)
 
 

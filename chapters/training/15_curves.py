@@ -167,7 +167,8 @@ keep = predict("Which of the eight runs is healthy?", ..., among=list(runs))
 #
 # Read the table from the top: **the first sign that is ill gives the name**, and a run without any is *healthy*. The
 # order matters, since ailments bring others with them. Too large a rate kills latents, and a run that is too short has
-# not lost its variance: it hasn't won it yet.
+# not lost its variance: it hasn't won it yet. (No measured sign is *exactly* at its limit; if one were, either answer
+# would do.)
 #
 # | levels | drop | |
 # |---|---|---|

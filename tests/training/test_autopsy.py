@@ -40,7 +40,7 @@ def test_the_mask_is_true_at_the_words_only(prepare, rng, case):
 
 
 def test_a_recorder_keeps_the_rows_alone_and_without_history(Recorder, rng):
-    "A row that can still be differentiated holds the whole forward pass in memory, until it is detached in `write`."
+    "After one `write`, `kept` is a list with one tensor: the rows where the mask is True, and no history behind them."
     recorder, mask = Recorder(5), torch.tensor([[True, False, True], [False, False, True]])
     recorder.write(rng.normal(2, 3, 5).requires_grad_(), mask)
     kept = [tuple(getattr(rows, "shape", [type(rows).__name__])) for rows in recorder.kept]
@@ -48,6 +48,14 @@ def test_a_recorder_keeps_the_rows_alone_and_without_history(Recorder, rng):
     history = [rows.requires_grad for rows in recorder.kept]
     assert not any(history), "The rows in `kept` have requires_grad True: expected False."
     assert not recorder.read().requires_grad, "Expected rows with requires_grad False from `read`; they have True."
+
+
+def test_each_recorder_has_a_list_of_its_own(Recorder, rng):
+    "Two recorders share nothing: what one has kept, the other doesn't give back."
+    first, second = Recorder(5), Recorder(5)
+    first.write(rng.normal(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))
+    assert len(second.read()) == 0, "Only one of two recorders was written to; the other should give no rows back."
+    assert len(first.read()) == 6, "6 rows were written into one of two recorders; it should give these back."
 
 
 def test_a_recorder_gives_back_the_masked_rows_of_all_batches_in_order(Recorder, rng):
