@@ -61,13 +61,16 @@ def test_each_recorder_has_a_list_of_its_own(Recorder, rng):
 def test_a_recorder_gives_back_the_masked_rows_of_all_batches_in_order(Recorder, rng):
     "Give back all batches, whatever their size, but only where the mask is True. Reading takes nothing away."
     recorder, kept = Recorder(5), [torch.zeros(0, 5)]
+    assert_close(recorder.read(), kept[0])
     for batch, length in [(2, 3), (1, 6), (4, 1), (3, 3)]:
-        assert_close(recorder.read(), torch.cat(kept))
         acts, mask = rng.normal(batch, length, 5), rng.uniform(batch, length) < (0.5 if batch < 4 else 0.0)
         recorder.write(acts, mask)
         kept += [acts[b, t][None] for b in range(batch) for t in range(length) if mask[b, t]]
     for _ in range(2):
         assert_close(recorder.read(), torch.cat(kept))
+    acts = rng.normal(1, 2, 5)
+    recorder.write(acts, torch.ones(1, 2, dtype=torch.bool))
+    assert_close(recorder.read(), torch.cat([*kept, acts[0]]))
 
 
 def test_every_latent_starts_with_a_random_decoder_row_of_length_one(initial, rng):
