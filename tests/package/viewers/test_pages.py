@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from saelab import sae
 from saelab.labs import lab
 from saelab.viewers import _describing as describing
 from saelab.viewers import (
@@ -26,6 +27,7 @@ from saelab.viewers import (
     neuroscope_app,
     neuroscope_box,
 )
+from saelab.viewers._compare import random_directions
 from saelab.viewers._dashboard import middle
 from saelab.viewers._neuroscope import answer
 
@@ -93,9 +95,9 @@ def test_a_latent_that_is_not_there_is_told(here):
 
 def test_head_and_source_shares_add_up_to_the_pre_activation(here, tokens):
     site = next(site for site in here.sites if site.endswith("hook_z"))
-    sae, at = here.dictionary(site), torch.tensor([9, 20])
-    heads, sources = heads_and_sources(here, site, tokens[:2], at, sae, 3)
-    exact = (here.activations(site, tokens[:2]) @ sae.W_enc[:, 3])[torch.arange(2), at]
+    one, at = here.dictionary(site), torch.tensor([9, 20])
+    heads, sources = heads_and_sources(here, site, tokens[:2], at, one, 3)
+    exact = (here.activations(site, tokens[:2]) @ one.W_enc[:, 3])[torch.arange(2), at]
     torch.testing.assert_close(heads.sum(1), exact, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(sources.sum(1), exact, rtol=1e-4, atol=1e-4)
 
@@ -148,6 +150,12 @@ def test_matched_latents_find_a_permutation_and_a_flipped_sign():
     assert (best == 1).all() and (order[partner] == torch.arange(6)).all()
     with pytest.raises(ValueError, match="6 and 5 dimensions"):
         matched_latents(W, torch.eye(5))
+
+
+def test_the_null_of_a_comparison_is_not_what_a_dictionary_began_with():
+    for seed in range(5):
+        start = sae.TopKSAE(d_in=64, d_sae=256, k=4, seed=seed).W_dec.detach()
+        assert matched_latents(start, random_directions(256, 64))[0].max() < 0.7
 
 
 def test_a_dictionary_compared_with_itself_has_every_live_latent_in_both(here, tokens):

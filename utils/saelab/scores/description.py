@@ -74,7 +74,7 @@ def describe(
         firing, strength = reported.of(latent)
         told = [score.of(firing[strength >= threshold], *what) for _, threshold, *what in (single, best)]
         rows.append((latent, single[2], best[2], best[3], best[4], told[0][0], *told[1], best[1]))
-    columns = list(zip(*rows)) if rows else [()] * 9
+    columns = list(zip(*rows)) if rows else [()] * 10
     latent, factor, first, second, how = (torch.tensor(column, dtype=torch.long) for column in columns[:5])
     f1, *more = (torch.tensor(column, dtype=torch.float) for column in columns[5:])
     return Descriptions(latent, factor, f1, torch.stack([first, second], dim=1), how, *more)

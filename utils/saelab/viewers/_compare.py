@@ -43,8 +43,7 @@ def compare(lab, first: tuple | str, second: tuple | str, other_lab=None, tokens
         raise ValueError("One of these dictionaries never fires on this text: give other tokens.")
     (best, partner), (best_back, back) = matched_latents(*decoders), matched_latents(*decoders[::-1])
     mutual = back[partner] == torch.arange(len(partner))
-    noise = torch.randn(decoders[1].shape, generator=torch.Generator().manual_seed(0))
-    null = matched_latents(decoders[0], noise)[0]
+    null = matched_latents(decoders[0], random_directions(*decoders[1].shape))[0]
     words = sides[0].words
 
     def fires(side: int, i: int) -> str:
@@ -90,6 +89,11 @@ def compare(lab, first: tuple | str, second: tuple | str, other_lab=None, tokens
             f"<h2>Only in {name}</h2>{table(['latent', 'best |cos|', 'density', 'fires on'], rows, told, (0, 1, 2))}"
         )
     return Page("Two dictionaries: " + " and ".join(names), "".join(body))
+
+
+def random_directions(n: int, d: int) -> Tensor:
+    """[n, d], from a seed of their own: with a small one they would be what a dictionary of that seed began with."""
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(918_273_645))
 
 
 def _side(lab, given: tuple | str, tokens: Tensor | None) -> Dictionary:

@@ -49,6 +49,9 @@ addEventListener("DOMContentLoaded", () => {
 </script>"""
 
 
+_NUMBERS, _RIGHT = ("latent", "density", "maximum", "F1"), ' class="r"'
+
+
 def dashboards(
     lab,
     folder: str | Path,
@@ -101,13 +104,13 @@ def index_page(one: Dictionary, statistics: LatentStatistics, found: Matches | N
             cells += [(said, None), (number(f1) if f1 >= 0 else "", f1)]
         cells += [(_peaks(statistics, row, one.words), None), (" ".join(one.words[i] for i in up), None)]
         rows.append(f"<tr>{''.join(_cell(text, value) for text, value in cells)}</tr>\n")
-    top = "".join(f'<th scope="col">{name}</th>' for name in head)
+    top = "".join(f'<th scope="col"{_RIGHT if name in _NUMBERS else ""}>{name}</th>' for name in head)
     dead = int((statistics.density == 0).sum())
     body = (
         f"<h1>{len(latents):,} latents</h1>"
         f'<p class="soft">{escape(one.name)}; read on {statistics.tokens:,} tokens, where {dead:,} never fire.</p>'
         '<p id="tools" hidden><label>Search <input type="search" size="24"></label> <span id="told" class="soft" '
-        f'role="status"></span></p><div class="wide"><table><thead><tr>{top}</tr></thead><tbody>\n'
+        f'role="status"></span></p><div class="wide"><table class="one"><thead><tr>{top}</tr></thead><tbody>\n'
         f"{''.join(rows)}</tbody></table></div>"
     )
     return Page(f"Latents of {one.name}", body, _SCRIPT)

@@ -39,6 +39,7 @@ border-bottom:1px solid var(--line)}}
 .saelab-view th,.saelab-view td{{text-align:left;vertical-align:top;padding:.15em .7em .15em 0;
 border-bottom:1px solid var(--line);background:none;color:inherit}}
 .saelab-view td.r,.saelab-view th.r{{text-align:right;font-variant-numeric:tabular-nums}}
+.saelab-view .one td,.saelab-view .one th{{white-space:nowrap}}
 .saelab-view caption{{text-align:left;color:var(--soft);font-size:.95em}}
 .saelab-view svg{{max-width:100%;height:auto;display:block}}.saelab-view rect{{fill:rgb(var(--neg))}}
 .saelab-view text{{fill:var(--ink);font-size:11px}}
