@@ -189,9 +189,9 @@ guess_random.came_out(splices["random directions"]["recovered"], within=0.1)
 
 # %%
 # Two mistakes that look like results: a softmax of a softmax, and raw logits where probabilities belong.
-counts = mask[:, :-1] & mask[:, 1:]
-right = (-next_token_loss(clean, tokens)[counts]).exp().mean()  # the mean probability of the token that came
-twice = next_token_loss(clean.softmax(dim=-1), tokens)[counts].mean()
+of_text = torch.stack([mask[:, 1:], mask[:, :-1]]).all(dim=0)
+right = (-next_token_loss(clean, tokens)[of_text]).exp().mean()  # the mean probability of the token that came
+twice = next_token_loss(clean.softmax(dim=-1), tokens)[of_text].mean()
 print(f"softmax twice {twice:.2f} = log V - {right:.2f}; raw logits as targets {cross_entropy(clean, clean):.0f}")
 assert abs(twice - (log_V - right)) < 0.005  # Σ exp(p) is V + 1 + Σ p²/2 …
 
