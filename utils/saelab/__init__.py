@@ -20,23 +20,8 @@ _HOMES = {
     "highlight": "viewers",
 }
 _HOMES |= dict.fromkeys(_KEEPING, "desk.keeping")
-__all__ = [
-    *(
-        "check",
-        "dashboard",
-        "highlight",
-        "hint",
-        "lab",
-        "models",
-        "plots",
-        "predict",
-        "reference",
-        "solution",
-        "viewers",
-    ),
-    *_KEEPING,
-    "__version__",
-]
+__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", "viewers", "dashboard"]
+__all__ += ["highlight", *_KEEPING, "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")

@@ -14,11 +14,7 @@ MATCHED, ALONE = 0.7, 0.4  # |cos| of partners; below the second a latent has no
 @torch.no_grad()
 def matched_latents(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """For decoders W_dec [m, d] and [k, d]: the best |cos| of each row of the first, and with which row: both [m]."""
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"These decoders write into spaces of {first.shape[1]} and {second.shape[1]} dimensions: compare "
-            "dictionaries of the same hook point."
-        )
+    _check_spaces(first, second)
     cosine = F.normalize(first.float(), dim=1) @ F.normalize(second.float(), dim=1).T
     best, partner = cosine.abs().max(1)
     return best, partner
@@ -35,7 +31,7 @@ def compare(lab, first: tuple | str, second: tuple | str, other_lab=None, tokens
     sides = [_side(lab, first, tokens)]
     sides.append(_side(other_lab or lab, second, sides[0].tokens))
     names = [side.name for side in sides]
-    matched_latents(*(side.sae.W_dec for side in sides))
+    _check_spaces(*(side.sae.W_dec for side in sides))  # before the text is read
     stats = [latent_statistics(side.lab, side.site, side.tokens, side.sae, sample=1, random=1) for side in sides]
     live = [s.density.nonzero()[:, 0] for s in stats]
     decoders = [side.sae.W_dec.detach()[i].cpu() for side, i in zip(sides, live)]
@@ -47,9 +43,7 @@ def compare(lab, first: tuple | str, second: tuple | str, other_lab=None, tokens
     words = sides[0].words
 
     def fires(side: int, i: int) -> str:
-        row, at = int(live[side][i]), stats[side].top.tokens.shape[-1] // 2
-        peaks = stats[side].top.tokens[row, :, at][stats[side].top.found[row]].tolist()
-        return ", ".join(list(dict.fromkeys(words[t].strip() for t in peaks))[:4])
+        return stats[side].top.peaks(int(live[side][i]), words, 4)
 
     def density(side: int, i: int) -> str:
         return f"{float(stats[side].density[live[side][i]]):.2%}"
@@ -89,6 +83,14 @@ def compare(lab, first: tuple | str, second: tuple | str, other_lab=None, tokens
             f"<h2>Only in {name}</h2>{table(['latent', 'best |cos|', 'density', 'fires on'], rows, told, (0, 1, 2))}"
         )
     return Page("Two dictionaries: " + " and ".join(names), "".join(body))
+
+
+def _check_spaces(first: Tensor, second: Tensor) -> None:
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"These decoders write into spaces of {first.shape[1]} and {second.shape[1]} dimensions: compare "
+            "dictionaries of the same hook point."
+        )
 
 
 def random_directions(n: int, d: int) -> Tensor:

@@ -102,7 +102,7 @@ def index_page(one: Dictionary, statistics: LatentStatistics, found: Matches | N
         if found:
             said, *_, f1 = found.best.get(latent, ("", 0.0, 0.0, -1.0))
             cells += [(said, None), (number(f1) if f1 >= 0 else "", f1)]
-        cells += [(_peaks(statistics, row, one.words), None), (" ".join(one.words[i] for i in up), None)]
+        cells += [(statistics.top.peaks(row, one.words, 5), None), (" ".join(one.words[i] for i in up), None)]
         rows.append(f"<tr>{''.join(_cell(text, value) for text, value in cells)}</tr>\n")
     top = "".join(f'<th scope="col"{_RIGHT if name in _NUMBERS else ""}>{name}</th>' for name in head)
     dead = int((statistics.density == 0).sum())
@@ -114,13 +114,6 @@ def index_page(one: Dictionary, statistics: LatentStatistics, found: Matches | N
         f"{''.join(rows)}</tbody></table></div>"
     )
     return Page(f"Latents of {one.name}", body, _SCRIPT)
-
-
-def _peaks(statistics: LatentStatistics, row: int, words: list[str]) -> str:
-    """The tokens on which it is strongest, each once."""
-    middle = statistics.top.tokens.shape[-1] // 2
-    peaks = statistics.top.tokens[row, :, middle][statistics.top.found[row]]
-    return ", ".join(list(dict.fromkeys(words[t].strip() for t in peaks.tolist()))[:5])
 
 
 def _cell(text: object, value: float | None) -> str:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 
-@torch.no_grad()
 def vocabulary(lab) -> list[str]:
     """The text of every token of a lab's tokenizer, with its leading space."""
     tokenizer = lab.tokenizer

@@ -26,19 +26,16 @@ def neuroscope(lab, text: str, latents: list[int] | None = None, site: str | Non
     ids = _ids(lab, text)
     f = latent_activations(lab, site, torch.tensor([ids]), dictionary)[0]
     strongest = f.max(0).values.topk(min(STRONGEST, f.shape[1]))
+    firing = [(i, v) for i, v in zip(strongest.indices.tolist(), strongest.values.tolist()) if v > 0]
     if latents is None:
-        latents = [i for i, v in zip(strongest.indices.tolist(), strongest.values.tolist()) if v > 0]
+        latents = [i for i, _ in firing]
     if bad := [i for i in latents if not isinstance(i, int) or not 0 <= i < f.shape[1]]:
         raise ValueError(f"This dictionary has latents 0 to {f.shape[1] - 1}, not {bad[0]!r}: choose one of those.")
     words = [lab.tokenizer.decode([i]) for i in ids]
     rows = [f[:, i].tolist() for i in latents]
     scale = scale_of(rows)
     shown = "".join(f"<h2>Latent {i}</h2>{context_html(words, row, scale)}" for i, row in zip(latents, rows))
-    top = [
-        [str(i), float(v), words[int(f[:, i].argmax())]]
-        for i, v in zip(strongest.indices.tolist(), strongest.values)
-        if v > 0
-    ]
+    top: list[list[object]] = [[str(i), v, words[int(f[:, i].argmax())]] for i, v in firing]
     body = (
         f'<p class="soft">{escape(lab.name)} · {escape(site)}</p>{_unknown(lab, ids)}{legend(scale)}{shown}'
         f"<h2>Strongest on this text</h2>{table(['latent', 'maximum', 'on'], top, '', (0, 1))}"

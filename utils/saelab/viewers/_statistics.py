@@ -36,6 +36,11 @@ class Contexts:
                 windows.setdefault(tuple(tokens[inside].tolist()), values[inside].tolist())
         return [(list(tokens), values) for tokens, values in windows.items()]
 
+    def peaks(self, row: int, words: list[str], most: int) -> str:
+        """The tokens in the middle of a latent's windows, each once, the first `most` of them."""
+        middle = self.tokens[row, :, self.tokens.shape[-1] // 2][self.found[row]]
+        return ", ".join(list(dict.fromkeys(words[t].strip() for t in middle.tolist()))[:most])
+
 
 @dataclass(frozen=True)
 class LatentStatistics:
