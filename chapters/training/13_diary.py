@@ -243,15 +243,21 @@ guess_shifted = predict(f"Every word's number moved on by {my_shift}: what is th
 
 # %%
 special = 1 + max(number for word, number in vocab.items() if word.startswith("<"))  # <bos> and such come first
-moved = torch.where(proper < special, proper, special + (proper - special + my_shift) % (len(vocab) - special))
-loss_shifted = next_loss(moved, lambda acts: acts)
+
+
+def moved(by: int) -> Tensor:
+    """The proper tokens, with all but the specials moved on."""
+    return torch.where(proper < special, proper, special + (proper - special + by) % (len(vocab) - special))
+
+
+loss_shifted = next_loss(moved(my_shift), lambda acts: acts)
 print(f"with the words moved on by {my_shift}: {loss_shifted:.2f}; equal chances for all words: {log_V:.2f}")
 guess_shifted.came_out(loss_shifted)
 
 # %%
 # What the text says of these settings.
 assert loss_alone < 2 and 0 < loss_with_it - loss_alone < 0.15
-assert next_loss(special + (proper - special + 1) % (len(vocab) - special), lambda acts: acts) > log_V + 2
+assert next_loss(moved(1), lambda acts: acts) > log_V + 2
 
 # %% [markdown]
 # The model alone is at 1.5 nats, not at 6.8. And with the diary's dictionary it loses 0.04: "nothing is lost" was

@@ -40,40 +40,38 @@ def test_moving_x_and_b_dec_together_changes_no_latent(encode, rng):
     assert_close(encode(x + shift, W_enc, b_enc, b_dec + shift), encode(x, W_enc, b_enc, b_dec), **CLOSE)
 
 
-def test_each_component_gives_what_it_gives_alone(encode, decode, rng):
+def test_each_component_is_encoded_as_if_it_were_alone(encode, rng):
     "Component c uses x[..., c, :] and its own weights and biases, and nothing of the others."
-    (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng), rng.normal(5, 3, 4), rng.uniform(5, 3, 7), rng.normal(3, 7, 4)
-    latents, x_hat = encode(x, W_enc, b_enc, b_dec), decode(f, W_dec, b_dec)
+    (W_enc, b_enc, b_dec), x = weights(rng), rng.normal(5, 3, 4)
+    latents = encode(x, W_enc, b_enc, b_dec)
     for c in range(3):
         one = slice(c, c + 1)
         assert_close(latents[:, one], encode(x[:, one], W_enc[one], b_enc[one], b_dec[one]), **CLOSE)
+
+
+def test_each_component_is_decoded_as_if_it_were_alone(decode, rng):
+    "Component c uses f[..., c, :] and its own W_dec and b_dec, and nothing of the others."
+    f, W_dec, b_dec = rng.uniform(5, 3, 7), rng.normal(3, 7, 4), rng.normal(3, 4) * 2
+    x_hat = decode(f, W_dec, b_dec)
+    for c in range(3):
+        one = slice(c, c + 1)
         assert_close(x_hat[:, one], decode(f[:, one], W_dec[one], b_dec[one]), **CLOSE)
 
 
-def test_a_row_gives_the_same_alone_and_among_as_many_rows_as_components(encode, decode, rng):
+def test_a_row_is_encoded_alike_alone_and_among_as_many_rows_as_components(encode, rng):
     "All sizes are equal here, so a bias or a product along the wrong axis runs. Which axis is whose?"
-    (W_enc, b_enc, b_dec), x, f, W_dec = weights(rng, 4, 4, 4), *(rng.normal(4, 4, 4) for _ in range(3))
-    latents, x_hat = encode(x, W_enc, b_enc, b_dec), decode(f.abs(), W_dec, b_dec)
+    (W_enc, b_enc, b_dec), x = weights(rng, 4, 4, 4), rng.normal(4, 4, 4)
+    latents = encode(x, W_enc, b_enc, b_dec)
     for r in range(4):
         assert_close(latents[r], encode(x[r : r + 1], W_enc, b_enc, b_dec)[0], **CLOSE)
-        assert_close(x_hat[r], decode(f[r : r + 1].abs(), W_dec, b_dec)[0], **CLOSE)
 
 
-def test_each_component_has_its_own_numbers_and_rows_feel_nothing_of_each_other(encode, decode, rng):
-    "Give one component other weights, and one row of the batch other numbers: what may change, and what may not?"
-    (W_enc, b_enc, b_dec), x, W_dec = weights(rng), rng.normal(5, 3, 4), rng.normal(3, 7, 4)
-    b_enc = b_enc + 20  # all latents are on
-    f = encode(x, W_enc, b_enc, b_dec)
+def test_a_row_is_decoded_alike_alone_and_among_as_many_rows_as_components(decode, rng):
+    "All sizes are equal here, so a bias or a product along the wrong axis runs. Which axis is whose?"
+    f, W_dec, b_dec = rng.normal(4, 4, 4).abs(), rng.normal(4, 4, 4), rng.normal(4, 4) * 2
     x_hat = decode(f, W_dec, b_dec)
-    row, c = rng.integer(0, 5), rng.integer(1, 3)
-    among = x.index_fill(0, torch.tensor([row]), 3.0)
-    others = [r for r in range(5) if r != row]
-    assert_close(encode(among, W_enc, b_enc, b_dec)[others], f[others], **CLOSE)
-    given = [w.clone() for w in (W_enc, b_enc, b_dec, W_dec)]
-    for w in given:
-        w[c] += 1.0
-    changed = (encode(x, *given[:3]) != f).any(0).any(-1), (decode(f, given[3], given[2]) != x_hat).any(0).any(-1)
-    assert_close(torch.stack(changed), (torch.arange(3) == c).repeat(2, 1))
+    for r in range(4):
+        assert_close(x_hat[r], decode(f[r : r + 1], W_dec, b_dec)[0], **CLOSE)
 
 
 def test_any_number_of_axes_may_stand_before_the_components(encode, decode, rng):
