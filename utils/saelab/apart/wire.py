@@ -110,7 +110,9 @@ def plain(value):
     """
     if isinstance(value, np.generic) and not isinstance(value, (np.void, np.object_)):
         value = value.item()
-    for base in (bool, int, float, str, list, tuple, set, frozenset, dict):
+    if type(value) is bool:  # which Python counts among the whole numbers
+        return value
+    for base in (int, float, str, list, tuple, set, frozenset, dict):
         if type(value) is not base and isinstance(value, base):
             named = base is tuple and len(getattr(value, "_fields", ())) == len(value) > 0  # type: ignore[arg-type]
             return value if named else base.__str__(value) if base is str else base(value)
