@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,8 @@ class Peer:
             raise Gone("malformed", "The reply belongs to no question.")
         note(reply.get("things"))
         if "error" in reply:
-            raise _exception(*(_words(reply.get(key)) for key in ("error", "message", "line")), reply.get("kinds"))
+            name, message, line = (_words(reply.get(key)) for key in ("error", "message", "line"))
+            raise _exception(name, message, line, reply.get("kinds"))
         return reply
 
     def _allow(self, until: float) -> None:
@@ -313,11 +315,11 @@ def _like(name: str, message: str, kinds) -> Exception:
     """An exception of a class made here, a subclass of the builtin ones named, of which there may be no more than 9."""
     named = kinds[:9] if type(kinds) is list else []
     found = [getattr(builtins, kind, None) for kind in named if type(kind) is str]
-    bases = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    bases: list[Any] = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
     bases = [kind for kind in bases if not any(issubclass(other, kind) and other is not kind for other in bases)]
-    for parents in ((RemoteError, *dict.fromkeys(bases)), (RemoteError,)):
+    for parents in ([RemoteError, *dict.fromkeys(bases)], [RemoteError]):
         try:
-            made = type(_name(name), parents, {"__str__": lambda _self: message})
+            made: Any = type(_name(name), tuple(parents), {"__str__": lambda _self: message})
             return made.__new__(made, message)
         except TypeError:  # these can't be one class
             continue

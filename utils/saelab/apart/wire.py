@@ -14,6 +14,7 @@ import socket
 import struct
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,11 +113,12 @@ def plain(value):
         value = value.item()
     if type(value) is bool:  # which Python counts among the whole numbers
         return value
-    for base in (int, float, str, list, tuple, set, frozenset, dict):
-        if type(value) is not base and isinstance(value, base):
-            named = base is tuple and len(getattr(value, "_fields", ())) == len(value) > 0  # type: ignore[arg-type]
-            return value if named else base.__str__(value) if base is str else base(value)
-    return value
+    base: Any = next(
+        (base for base in (int, float, str, list, tuple, set, frozenset, dict) if isinstance(value, base)), None
+    )
+    if base in (None, type(value)) or (base is tuple and len(getattr(value, "_fields", ())) == len(value) > 0):
+        return value
+    return str.__str__(value) if base is str else base(value)
 
 
 def _pack_key(key, blobs: list[bytes], depth: int, recipes: bool):
@@ -183,7 +185,7 @@ class _Reader:
         return self.tensor(DTYPES[node["t"]], [int(size) for size in node["shape"]], bool(node["grad"]))
 
     def key(self, node: str | dict, depth: int):
-        return _text(node) if type(node) is str else self.value(node, depth + 1)
+        return _text(node) if isinstance(node, str) else self.value(node, depth + 1)
 
     def tensor(self, dtype: torch.dtype, shape: list[int], grad: bool) -> Tensor:
         if len(shape) > 16 or any(not 0 <= size < 2**40 for size in shape):  # before they are multiplied
