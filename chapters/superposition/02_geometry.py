@@ -509,8 +509,9 @@ def normalises_both_vectors(W):
 
 # %% misconception="dimensionality"
 def sums_over_the_wrong_axis(W):
-    """Feature i is divided by the shadows that it *casts*, not by those that fall *on* its direction. Row i of the
-    shadows belongs to direction i: sum along the row."""
+    """Two mistakes give these numbers. Either feature i is divided by the shadows that it *casts*, not by those that
+    fall *on* its direction: row i of the shadows belongs to direction i, sum along the row. Or all columns were made
+    unit vectors at the start: only the direction you stand on is one, in the numerator and in W_j lengths count."""
     shadows = (W / W.norm(dim=0).clamp_min(1e-8)).T @ W
     return W.norm(dim=0) ** 2 / shadows.pow(2).sum(dim=0).clamp_min(1e-8)
 

@@ -89,7 +89,7 @@ def train(
     One step of Adam (torch.optim.Adam, its defaults besides lr) for each batch, in order; step t = 0, 1, … of T uses
     the learning rate lr·(1 − t/T). The loss is toy.weighted_loss(x, toy.forward(x, W, b), importance). The W and b
     that were passed in stay as they are. `batches` is a tensor, a list of tensors or a `Batches`: len(batches) is T,
-    and `for x in batches` or batches[t] gives x [inst, batch, feats].
+    at least 1, and `for x in batches` or batches[t] gives x [inst, batch, feats].
 
     >>> start = torch.full((1, 1, 1), 0.5), torch.zeros(1, 1)
     >>> train(*start, torch.ones(1, 1, 1, 1), torch.ones(1, 1), 0.1)  # a single step: every number moves by lr

@@ -91,7 +91,8 @@ def training_set(n_inst: int, T: int, p: Float[Tensor, "#inst feats"]) -> Float[
     """T examples for each instance: sparse as in `toy.generate_batch`, none of them empty, each of length one.
 
     Feature i of instance k is on with probability p[k, i] (p[0, i] if p has one row), with a magnitude from U[0, 1] of
-    its own. An example with no feature on is drawn again as a whole, until every example has at least one.
+    its own. An example with no feature on is drawn again as a whole, until every example has at least one
+    (no row of p is all 0).
     Then each example is divided by its Euclidean length. Random numbers come from torch's global generator, afresh at
     every call.
 
@@ -320,6 +321,13 @@ def keeps_or_repairs_empty_examples(n_inst, T, p):
 def one_set_for_all(n_inst, T, p):
     "All instances got the same examples. Then several seeds are one seed: draw a training set for each."
     return training_set(1, T, p[:1]).repeat(n_inst, 1, 1) if len(p) == 1 else training_set(n_inst, T, p)
+
+
+# %% misconception="memorisation" part="training_set"
+def the_first_set_for_all(n_inst, T, p):
+    """All instances got the same examples, drawn with the first row of p. Draw a training set for each of them, with
+    row k of p for instance k."""
+    return training_set(1, T, p[:1]).repeat(n_inst, 1, 1)
 
 
 # %% misconception="memorisation" part="training_set"

@@ -27,7 +27,7 @@ toy = reference("superposition")  # the exercises of chapter 1, solved
 #
 # **How this chapter works.** You train dictionaries where the truth is known: on a toy, and on the *pocket model*, a
 # small transformer that has read a language whose every property is on record (the next section shows it to you). Most
-# lines of the recipe you will break once, to see what they are for. In section 12 you get a training diary in which
+# lines of the recipe you will break once, to see what they are for. In section 13 you get a training diary in which
 # twenty of them are broken. `check(fn)` tells you how you did and `hint(fn)` nudges you. Two rules hold everywhere:
 # results keep the dtype of what you are given (float64 in, float64 out), and arguments are never changed.
 #

@@ -62,7 +62,7 @@ assert len(world.factors) == 785
 # `topic: …`), some to what comes next (`next: place`). The model is told none of them. It sees the numbers of the
 # tokens, nothing else, and learns to predict the next one. A factor may be true of a token and of no use there: whether
 # a woman is spoken of matters where a pronoun comes next. `text.at_work(…)` tells where a factor settles the next word,
-# and fair scores (section 9) ask for it only there.
+# and fair scores (section 4) ask for it only there.
 #
 # ## Which activations does a dictionary learn from, and in which order?
 #

@@ -321,7 +321,7 @@ assert all(recalls[key] < 0.05 and f1s[key] > 0.85 for key in holes)
 # lost. And *partial* absorption, where the parent's latent is on but too weak, isn't counted, neither here nor by
 # Chanin et al. (2024).
 #
-# One cure is to make the first latents of a dictionary reconstruct on their own, as in section 8.
+# One cure is to make the first latents of a dictionary reconstruct on their own: the next section.
 #
 # **An experiment of your own.** Between two and four lies three. Choose $k$ and the starts, and predict.
 
@@ -472,7 +472,7 @@ def direction_from_all_parent_tokens(x, f, parent, child):
 
 # %% misconception="absorption_rate" part="find_parent"
 def direction_from_the_mean_of_everything(x, f, parent, child):
-    "You subtracted the mean of all tokens. The parent's own are among them: subtract the mean of those without it."
+    "You subtracted a mean in which tokens of the parent are, of all or of all others. Take those without the parent."
     direction = x[parent & ~child].mean(dim=0) - x.mean(dim=0)
     return find_parent(x, f, parent, child)[0], direction / direction.norm()
 

@@ -28,6 +28,7 @@ def phase(importance: float, p: float) -> int:
 
     The features are on with probability p, independently, with U[0, 1] magnitudes; the first has importance 1,
     the second `importance`. 0: the second is dropped, 1: the first is dropped, 2: both are stored back to back.
+    Of ways that tie, take any: no check stands on a boundary.
     See Elhage et al. 2022, "Superposition as a Phase Change".
 
     >>> phase(0.5, 0.1), phase(0.5, 0.9), phase(2.0, 0.9)
@@ -52,7 +53,8 @@ def observed_phase(
     An instance is one start. The one with the lowest weighted loss on its batch x (mean over batch and features,
     reconstruction ReLU(WᵀWx + b)) decides for all. Of its weights w = W[best, 0] those with |w_i| > max|w| / 2 are
     stored. 2: both are stored, with opposite signs. Otherwise (same sign, or only one stored) the feature
-    with the larger |w| has the dimension. 0: that is the first; 1: that is the second.
+    with the larger |w| has the dimension. 0: that is the first; 1: that is the second. Of starts or sizes that
+    tie, take any.
 
     >>> W = torch.tensor([[[1.0, -0.9]], [[1.0, 0.9]]])  # two starts
     >>> x = torch.tensor([[0.5, 0.0], [0.0, 0.5]]).repeat(2, 1, 1)  # never both on

@@ -32,8 +32,8 @@ def omp(x: Float[Tensor, "batch hidden"], W: Float[Tensor, "hidden feats"], k: i
     k times: pick, among the columns not picked yet, the one with the largest |W_i · residual| / ‖W_i‖, then refit the
     coefficients of all picked columns to x by least squares. They belong to the columns of W as they are, not
     to unit vectors, and may be negative. A zero column is never picked. A row stops early when no column is left to
-    pick (k may be larger than feats), or nothing is left to explain: a residual with a norm below 1e-5 ‖x‖ is rounding.
-    Entries not picked are exactly 0.
+    pick (k is at least 1, and may be larger than feats), or nothing is left to explain: a residual with a norm below
+    1e-5 ‖x‖ is rounding. Entries not picked are exactly 0.
 
     (Pati, Rezaiifar and Krishnaprasad 1993, "Orthogonal matching pursuit")
 
@@ -61,7 +61,7 @@ def omp(x: Float[Tensor, "batch hidden"], W: Float[Tensor, "hidden feats"], k: i
 def ista(
     x: Float[Tensor, "batch hidden"], W: Float[Tensor, "hidden feats"], lam: float, steps: int
 ) -> Float[Tensor, "batch feats"]:
-    """f after `steps` steps of iterative soft thresholding, from f = 0, towards min ½‖x − W f‖² + lam ‖f‖₁.
+    """f after `steps` ≥ 0 steps of iterative soft thresholding, from f = 0, towards min ½‖x − W f‖² + lam ‖f‖₁.
 
     The step is 1/L, with L the largest eigenvalue of WᵀW (W is not all zeros).
 

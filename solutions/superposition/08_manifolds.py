@@ -24,9 +24,10 @@ def irreducible(acts: Float[Tensor, "batch d_model"]) -> bool:
     direction and through any place, holds 40% of its points or more, to within the noise. Otherwise True.
 
     You get clear cases only: 2,000 points or more in d_model ≥ 2 dimensions, in any units, anywhere, in any position.
-    Noise is at most 3% of the cloud's standard deviation; rings may be up to 10% of their radius thick, may be
-    stretched (below 2:1), unevenly filled, or filled in seven groups. The features of a reducible cloud are
-    orthogonal and independent (Gaussian, uniform, two-sided, yes-or-no, sparse), or exclude each other, or are one.
+    Noise, in every dimension, is at most 3% of the cloud's standard deviation along its first principal component.
+    Rings may be up to 10% of their radius thick, stretched (below 2:1), unevenly filled, or filled in seven groups.
+    The features of a reducible cloud are orthogonal and independent (Gaussian, uniform, two-sided: from 1 to 2 in size
+    with either sign, yes-or-no, sparse), or exclude each other, or are one.
 
     >>> phase = torch.arange(2000) * 2 * torch.pi / 2000
     >>> irreducible(torch.stack([phase.cos(), phase.sin()], dim=1))

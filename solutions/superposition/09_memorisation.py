@@ -35,7 +35,8 @@ def training_set(n_inst: int, T: int, p: Float[Tensor, "#inst feats"]) -> Float[
     """T examples for each instance: sparse as in `toy.generate_batch`, none of them empty, each of length one.
 
     Feature i of instance k is on with probability p[k, i] (p[0, i] if p has one row), with a magnitude from U[0, 1] of
-    its own. An example with no feature on is drawn again as a whole, until every example has at least one.
+    its own. An example with no feature on is drawn again as a whole, until every example has at least one
+    (no row of p is all 0).
     Then each example is divided by its Euclidean length. Random numbers come from torch's global generator, afresh at
     every call.
 

@@ -19,7 +19,8 @@ def random_case(rng, k, m, n, batch=1):  # W1, W2, b, x
 
 @pytest.mark.parametrize("case", list(BY_HAND))
 def test_small_cases_come_out_as_on_paper(AbsModel, rng, case):
-    "Take a pen: one feature, one or two neurons. What is h for a positive x, for a negative one, for 0? And y?"
+    """On paper: h = ReLU(W1 x) has a number per neuron, y = ReLU(W2 h + b) one per feature. Which of these steps
+    differs?"""
     W1, W2, b, y = BY_HAND[case]
     gain, x = rng.uniform(1, low=0.5, high=2), torch.tensor([[[1.0], [-1.0], [0.0]]]) * rng.uniform(1, low=0.5)
     assert_close(AbsModel(torch.tensor([W1]) * gain, torch.tensor([W2]) / gain, torch.full((1, 1), b))(x), y(x), **NEAR)
@@ -33,7 +34,8 @@ def test_each_instance_uses_its_own_weights(AbsModel, rng):
 
 
 def test_training_reaches_every_weight(AbsModel, reference, rng):
-    "Use W1, W2 and b as they are, without `.data`, `.detach()` or `torch.no_grad()`."
+    """Is `loss` as it was given? It compares with |x|, and reaches W1, W2 and b as they are: no `.data`, `.detach()` or
+    `torch.no_grad()`."""
     case, importance = random_case(rng, 2, 4, 3, 6), rng.uniform(2, 3)
     model, right = AbsModel(*case[:3]), reference(*case[:3])
     model.loss(case[3], importance).backward(), right.loss(case[3], importance).backward()
@@ -42,7 +44,8 @@ def test_training_reaches_every_weight(AbsModel, reference, rng):
 
 
 def test_a_neuron_with_n_equal_weights_reads_n_features(features_per_neuron, rng):
-    "Signs and order don't matter, nor do features with weight 0. Over which axis do you sum?"
+    """n equal weights w in a row, the rest 0: (n w²)² / (n w⁴) is exactly n. Put them in; what else does your formula
+    add?"""
     equal = (torch.arange(7) < torch.tensor([1, 2, 4, 7])[:, None]) * rng.normal(4, 7).sign()
     W1 = rng.uniform(4, 1, low=0.5, high=3) * equal[:, rng.permutation(7)]
     assert_close(features_per_neuron(W1), torch.tensor([1.0, 2.0, 4.0, 7.0]), **NEAR)

@@ -17,7 +17,8 @@ def mixed(rng):
 
 
 def test_the_capacities_sum_to_m(allocate, rng):
-    """Take the sum *after* every bound has been applied, also where m = feats, and for a single feature."""
+    """Add up what you return, bounds applied: the shares C themselves. If that isn't m, look at where your search
+    stops, and at what it compares with m."""
     for v, K, m in [(*market(rng, 9), 4), (*market(rng, 4), 4), (*market(rng, 1), 1), (*mixed(rng), 3)]:
         total = allocate(v.double(), K.double(), m).sum().item()
         assert abs(total - m) < 1.5e-4 * len(v), f"The capacities must sum to m = {m}, and they sum to {total:.4f}."
@@ -31,7 +32,7 @@ def test_every_capacity_lies_between_0_and_1(allocate, rng):
 
 
 def test_equal_features_share_equally(allocate, rng):
-    """Features of one importance and one kurtosis share evenly. What do the dwarfs beside them do to your search?"""
+    """Features of one importance and one kurtosis share evenly, to 1e-4, with dwarfs beside them or without."""
     for dwarfs, light, n, heavy in [(0, 6, rng.integer(2, 9), 9), (4, 9, 4, 9), (1, 5, 6, 60), (20, 4, 6, 20)]:
         v, K = [0.001] * dwarfs + [1.0] * n, [light] * dwarfs + [heavy] * n
         v, K, C = torch.tensor([v, K, [0] * dwarfs + [1 / n] * n])
@@ -39,7 +40,8 @@ def test_equal_features_share_equally(allocate, rng):
 
 
 def test_features_that_share_gain_the_same_from_a_little_more_capacity(allocate, rng):
-    """Compare the returns -l'(C) on a little more capacity: a feature that gains more should be given more."""
+    """Put your C into the return -l'(C), with each feature's own v and K: who gains more from a little more capacity
+    should be given more. Do K - 1 and K - 3 stand where the loss has them?"""
     v, K = mixed(rng)
     earned = 2 * (v * (K - 1) / (2 + (K - 3) * allocate(v, K, 3)))[1:5] ** 2
     assert earned.max() < 1.01 * earned.min(), f"Marginal returns -l'(C) of the middle four should be equal: {earned}."

@@ -24,7 +24,8 @@ def test_an_antipodal_pair_overlaps_completely(coherence, rng):
 
 
 def test_the_most_similar_pair_decides(coherence, rng):
-    """How do you make one number of all pairs? The second and the fifth feature are the twins here."""
+    """The second and the fifth feature are twins, of cosine c. The answer is c: the largest |cosine| of a pair, as it
+    is."""
     Q, c = rng.rotation(7), float(rng.uniform(1, low=0.5, high=0.9))
     twin = c * Q[:, 1:2] + (1 - c**2) ** 0.5 * Q[:, 6:]
     assert_close(coherence(torch.cat([Q[:, :4], twin, Q[:, 4:6]], dim=1)), c, **CLOSE)
@@ -76,15 +77,20 @@ def test_the_bound_is_zero_for_up_to_m_features(welch, rng):
 
 
 def test_with_one_feature_more_than_dimensions_the_bound_is_1_over_m(coherence, welch, rng):
-    """At n = m + 1 the simplex meets the bound. What stands under the root?"""
+    """Put n = m + 1 into the formula: 1/m comes out, in full precision, and a simplex meets it. What stands under the
+    root?"""
     m = rng.integer(2, 9)
     assert_close(welch(m + 1, m), 1 / m, **CLOSE)
     assert_close(coherence(torch.linalg.eigh(torch.eye(m + 1) - 1 / (m + 1)).eigenvectors[:, 1:].T), 1 / m, **CLOSE)
 
 
-def test_the_pentagon_stays_above_the_bound(coherence, welch):
-    """Take cosines as they are, not squared (the lines are 36° apart), and the bound with n = 5, m = 2."""
+def test_the_lines_of_a_pentagon_are_36_degrees_apart(coherence):
+    """Which two lines are closest? |cos 36°|, the cosine as it is, neither squared nor averaged over pairs."""
     assert_close(coherence(regular(5)), 0.80902, **CLOSE)
+
+
+def test_the_bound_for_five_features_in_a_plane(welch):
+    """Put n = 5 and m = 2 into the formula. The pentagon stays above: with n > m + 1 the bound isn't 1/m any more."""
     assert_close(welch(5, 2), 0.61237, **CLOSE)
 
 

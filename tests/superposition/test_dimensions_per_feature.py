@@ -11,7 +11,8 @@ def unit_columns(rng, inst, hidden, feats):
 
 
 def test_features_of_length_one_share_the_dimensions_evenly(dimensions_per_feature, rng):
-    """With all n features learned, y is m/n: hidden dimensions over features, not the other way round."""
+    """n columns of length one: ‖W‖² is the sum of all squares, n, so y = m/‖W‖² is m/n. What is your m, what your
+    ‖W‖²?"""
     hidden, feats = rng.integer(2, 6), rng.integer(7, 20)
     y = dimensions_per_feature(unit_columns(rng, 3, hidden, feats), rng.uniform(3, low=0.1))[1]
     assert_close(y, torch.full((3,), hidden / feats), atol=1e-5, rtol=1e-4)

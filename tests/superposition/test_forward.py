@@ -14,16 +14,24 @@ def numbers(rng):
 
 
 def test_of_two_features_back_to_back_only_the_one_that_is_on_comes_out(forward, rng):
-    """Is there a ReLU at the end? The partner of the feature that is on would come out negative, and is cut to 0."""
+    """Follow the numbers: h = w·a is read out along w and along −w. What is negative is cut to 0, and nothing else."""
     w, a = numbers(rng)
     x, W = torch.tensor([[[a, 0]]]), torch.tensor([[[w, -w]]])
     assert_close(forward(x, W, torch.zeros(1, 2)), torch.tensor([[[w * w * a, 0]]]))
 
 
 def test_a_hidden_number_may_be_negative(forward, rng):
-    """What happens to Wx before it is read out? Nothing: the ReLU stands at the end only."""
+    """h = Wx is read out as it is, a negative one too, and ReLU(z) = max(z, 0) leaves what is positive exactly as it
+    is."""
     w, a = numbers(rng)
     assert_close(forward(a.view(1, 1, 1), -w.view(1, 1, 1), torch.zeros(1, 1)), (w * w * a).view(1, 1, 1))
+
+
+def test_interference_adds_up_where_features_share_a_direction(forward, rng):
+    """What falls on a feature's direction? All that is in h: its neighbours' share of it too, not its own alone."""
+    w, a = numbers(rng)
+    x, W = torch.tensor([[[a, 0]]]), torch.tensor([[[w, w / 2]]])
+    assert_close(forward(x, W, torch.zeros(1, 2)), torch.tensor([[[w * w * a, w * w * a / 2]]]))
 
 
 def test_where_W_is_zero_the_bias_comes_out(forward, rng):
@@ -36,6 +44,12 @@ def test_a_negative_bias_makes_no_output_negative(forward, rng):
     """In which order do bias and ReLU come? The bias decides what the ReLU cuts."""
     out = forward(rng.normal(1, 3, 4), torch.zeros(1, 2, 4), -rng.uniform(1, 4, low=0.1))
     assert_close(out, torch.zeros(1, 3, 4))
+
+
+def test_each_instance_uses_its_own_bias_in_every_row(forward, rng):
+    """How does b [inst, feats] meet the output [inst, batch, feats]? It lacks the middle axis, not the first."""
+    b = rng.uniform(3, 4, low=0.1)
+    assert_close(forward(rng.normal(3, 3, 4), torch.zeros(3, 2, 4), b), b[:, None].repeat(1, 3, 1))
 
 
 def test_without_bias_twice_the_weights_give_four_times_the_output(forward, rng):
@@ -56,12 +70,6 @@ def test_each_instance_uses_its_own_weights(forward, rng):
     x, W, b = rng.normal(3, 4, 5), rng.normal(3, 2, 5), torch.zeros(3, 5)
     alone = [forward(x[k : k + 1], W[k : k + 1], b[k : k + 1]) for k in range(3)]
     assert_close(forward(x, W, b), torch.cat(alone), **CLOSE)
-
-
-def test_each_instance_uses_its_own_bias_in_every_row(forward, rng):
-    """How does b [inst, feats] meet the output [inst, batch, feats]? It lacks the middle axis, not the first."""
-    b = rng.uniform(3, 4, low=0.1)
-    assert_close(forward(rng.normal(3, 3, 4), torch.zeros(3, 2, 4), b), b[:, None].repeat(1, 3, 1))
 
 
 def test_W_learns_from_both_of_its_uses(forward, rng):

@@ -12,9 +12,21 @@ def likeness(z):
     return float((power / power[0])[1:].abs().nan_to_num(1.0).max())  # 0/0: all the same, so as alike as can be
 
 
+def test_an_entry_that_is_off_is_exactly_zero(generate_batch):
+    """An entry that is off is exactly 0. (A p of 1/2 doesn't halve an entry: it is off half of the time.)"""
+    share = (generate_batch(20, 20, torch.full((1, 20), 0.5)) == 0).float().mean()
+    assert 0.1 < share < 0.9, f"Expected about half of all entries to be 0 where p is 1/2, got {share:.0%} of them."
+
+
+def test_entries_that_are_on_differ_in_size(generate_batch):
+    """How large is an entry that is on? It isn't simply 1: it has a magnitude, drawn from U[0, 1]."""
+    sizes = generate_batch(20, 20, torch.ones(1, 20)).unique()
+    assert len(sizes) > 1, f"Expected many different magnitudes where every p is 1, got {sizes.tolist()}."
+
+
 @pytest.mark.parametrize("along", LINES, ids=[f"across {line}" for line in LINES])
 def test_entries_are_switched_on_independently(generate_batch, along):
-    """Look at the shape of the random numbers that you compare with p: every entry needs one of its own."""
+    """Does another entry have a part in whether this one is on? Compare p with a random number of this entry's own."""
     n_inst, batch, shape = LINES[along]
     found = likeness(generate_batch(n_inst, batch, torch.full(shape, 0.5)) != 0)
     assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
@@ -22,15 +34,14 @@ def test_entries_are_switched_on_independently(generate_batch, along):
 
 @pytest.mark.parametrize("along", LINES, ids=[f"across {line}" for line in LINES])
 def test_magnitudes_are_drawn_independently(generate_batch, along):
-    """Look at the shape of the random magnitudes: every entry needs one of its own."""
+    """Does another entry have a part in how large this one is? Every entry needs a random magnitude of its own."""
     n_inst, batch, shape = LINES[along]
     found = likeness(generate_batch(n_inst, batch, torch.ones(shape)))
     assert found < 8 / 999**0.5, f"Expected different {along} to be uncorrelated (at most .25), got {found:.2f}."
 
 
 def test_each_feature_is_on_as_often_as_its_p_says(generate_batch, rng):
-    """Which way does the comparison that switches a feature on go? It must be true with probability p, not 1 − p or
-    p/2."""
+    """With what probability is an entry on, that is, not 0? It should be p: not 1 − p or p/2, and not always."""
     p = (torch.linspace(0.05, 0.35, 5) + rng.uniform(5, high=0.02))[rng.permutation(5)]
     often = (generate_batch(1, 2000, p[None]) != 0).float().mean(dim=(0, 1))
     off = ((often - p).abs() / (p * (1 - p) / 2000).sqrt()).max()
@@ -71,9 +82,18 @@ def test_every_entry_lies_between_zero_and_one(generate_batch, rng):
 
 
 def test_every_call_draws_a_new_batch(generate_batch):
-    """Where does the randomness come from? With a seed set inside, the model would see one batch for ever."""
+    """Is each call's batch a new one? Otherwise, as with a seed inside, the model sees one batch for ever."""
     same = torch.equal(*(generate_batch(2, 20, torch.full((2, 5), 0.5)) for _ in range(2)))
     assert not same, "Expected two calls to differ; both gave the same numbers."
+
+
+def test_a_seed_makes_the_same_batch_again(generate_batch):
+    """Where do the random numbers come from? From torch's global ones, so that `torch.manual_seed` decides them."""
+    batches = []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        batches.append(generate_batch(2, 20, torch.full((2, 5), 0.5)))
+    assert torch.equal(batches[0], batches[2]), "Expected one batch after the same `torch.manual_seed`; it differs."
 
 
 def test_magnitudes_do_not_reuse_the_numbers_compared_with_p(generate_batch):

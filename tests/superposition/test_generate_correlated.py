@@ -111,6 +111,16 @@ def test_the_data_have_the_dtype_of_p(generate_correlated, generate_anticorrelat
 
 
 @BOTH
+def test_a_seed_makes_the_same_data_again(generate_correlated, generate_anticorrelated, kind):
+    """Where do the random numbers come from? From torch's global ones, so that `torch.manual_seed` decides them."""
+    fn, drawn = generate_correlated if kind == "correlated" else generate_anticorrelated, []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        drawn.append(fn(2, 20, torch.full((1, 3), 0.4)))
+    assert torch.equal(drawn[0], drawn[2]), f"{kind}: expected the same data after the same `torch.manual_seed`"
+
+
+@BOTH
 def test_each_pair_has_two_features(generate_correlated, generate_anticorrelated, rng, kind):
     """How does the last axis get its length? It is twice the number of pairs, one pair or many."""
     fn = generate_correlated if kind == "correlated" else generate_anticorrelated

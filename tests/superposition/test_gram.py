@@ -22,7 +22,8 @@ def test_a_feature_is_not_in_its_own_way(gram, rng):
 
 
 def test_back_to_back_each_feature_reads_minus_the_length_of_the_other(gram, rng):
-    "Standing on direction i you see all of an opposite j, behind you: minus j's own length, whatever i's is."
+    """Standing on direction i, a vector of length exactly 1, you see all of an opposite j: minus j's length, whatever
+    i's is."""
     short, long = rng.uniform(1, low=0.3, high=0.6).item(), rng.uniform(1, low=3.0, high=4.0).item()
     W = normalize(rng.normal(3), dim=0)[:, None] * torch.tensor([short, -long])
     assert_close(gram(W), torch.tensor([[0.0, -long], [-short, 0.0]]), **CLOSE)
@@ -33,6 +34,12 @@ def test_features_on_the_same_side_interfere_positively(gram, rng):
     (x, y), length = rng.uniform(2, low=0.5, high=3.0).tolist(), rng.uniform(1, low=2.0, high=3.0).item()
     seen = torch.tensor([[0.0, x / (x**2 + y**2) ** 0.5 * length], [x, 0.0]])
     assert_close(gram(torch.tensor([[x, length], [y, 0.0]])), seen, **CLOSE)
+
+
+def test_features_in_one_direction_see_each_other_in_full(gram, rng):
+    "Which entries are 0 by themselves? Only those at [i, i]. Two features may well have equal columns."
+    W, length = normalize(rng.normal(3), dim=0)[:, None], rng.uniform(1, low=0.5, high=3.0).item()
+    assert_close(gram((length * W).repeat(1, 2)), torch.tensor([[0.0, length], [length, 0.0]]), **CLOSE)
 
 
 def test_a_longer_feature_changes_its_column_and_nothing_else(gram, rng):

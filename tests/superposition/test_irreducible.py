@@ -27,7 +27,7 @@ def expect(answer, truth, cloud):
 
 @pytest.mark.parametrize("thickness,stretch", [(0.0, 1.0), (0.1, 1.0), (0.0, 1.8)], ids=["thin", "thick", "oval"])
 def test_a_ring_is_irreducible(irreducible, rng, thickness, stretch):
-    """Turn it as you like: one coordinate leaves two values for the other, whether all radii are the same or not."""
+    """A ring is irreducible: True. Turn it as you like, one coordinate leaves two values for the other."""
     acts = circle(rng.uniform(N, high=2 * torch.pi)) * (1 + thickness * rng.normal(N, 1)) * torch.tensor([stretch, 1.0])
     expect(irreducible(turned(acts, rng)), True, f"a ring, {thickness:.0%} thick, stretched {stretch} : 1")
 
@@ -54,17 +54,10 @@ def test_a_ring_is_irreducible_however_many_points_it_has(irreducible, rng, poin
     expect(irreducible(turned(acts, rng)), True, f"a ring of {points} points, 5% thick")
 
 
-def test_the_unit_of_the_activations_does_not_matter(irreducible, rng):
-    """Is every length in your code a multiple of one that you measured in the cloud?"""
-    tiny = 0.01 * circle(rng.uniform(N, high=2 * torch.pi)).double()
-    expect(irreducible(tiny), True, "a ring of radius 0.01, in float64")
-    cross = 100 * rng.normal(N, 1) * circle((rng.uniform(N) < 0.5) * 1.2) + rng.normal(N, 2)
-    expect(irreducible(turned(cross, rng)), False, "a cross with arms of length 100")
-
-
 @pytest.mark.parametrize("kind", ["uniform", "two-sided", "yes-or-no", "sparse", "Gaussian", "unequal Gaussian"])
 def test_independent_features_are_separable_in_any_rotation(irreducible, rng, kind):
-    """Along which axes did you test for independence? Here the principal axes lie between the features' own."""
+    """Two independent features are reducible: at some angle (not at all of them, and here not along the principal axes)
+    the two coordinates tell nothing of each other. How small does their dependence get, and what is your cut?"""
     u, on = rng.uniform(N, 2), rng.uniform(N, 2) < 0.5
     values = {"uniform": u, "two-sided": torch.where(on, 1 + u, -1 - u), "yes-or-no": 1.0 * on, "sparse": on * u}
     flat = values.get(kind, rng.normal(N, 2)) + 0.005 * rng.normal(N, 2)
@@ -75,7 +68,7 @@ def test_independent_features_are_separable_in_any_rotation(irreducible, rng, ki
 
 @pytest.mark.parametrize("shape", ["cross", "long cross", "V", "line"])
 def test_features_that_exclude_each_other_are_a_mixture(irreducible, rng, shape):
-    """Look for one line that holds many points: in any direction, and not only through the mean."""
+    """One line that holds 40% of the points or more is enough: in any direction, and not only through the mean."""
     first, angle = rng.uniform(N) < 0.5, rng.uniform(1, low=0.9, high=1.5)
     strength = rng.uniform(N, 1) if shape == "V" else rng.normal(N, 1)
     flat = strength * circle(first * {"line": 0.0, "long cross": torch.pi / 2}.get(shape, angle))
@@ -93,3 +86,12 @@ def test_a_line_is_found_on_either_side_of_the_principal_axes(irreducible, rng, 
         rare, angle = rng.uniform(N) < 0.3, sense * rng.uniform(1, low=1.0, high=1.2)
         flat = rng.normal(N, 1) * circle(turn + rare * angle) + 0.01 * rng.normal(N, 2)
         expect(irreducible(flat), False, "a cross, 70% of its points on one arm and 30% on the other")
+
+
+def test_the_unit_of_the_activations_does_not_matter(irreducible, rng):
+    """The clouds of the other checks, much smaller or larger. Is every length compared with one measured in the
+    cloud?"""
+    tiny = 0.01 * circle(rng.uniform(N, high=2 * torch.pi)).double()
+    expect(irreducible(tiny), True, "a ring of radius 0.01, in float64")
+    cross = 100 * rng.normal(N, 1) * circle((rng.uniform(N) < 0.5) * 1.2) + rng.normal(N, 2)
+    expect(irreducible(turned(cross, rng)), False, "a cross with arms of length 100")

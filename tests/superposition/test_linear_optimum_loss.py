@@ -12,7 +12,8 @@ def rising(rng, n):  # importances, no two alike
 
 
 def test_dense_equal_features_lose_a_twelfth_for_each_one_dropped(linear_optimum_loss, rng):
-    "Uniform on [0, 1]: what is its variance? The mean is over how many? If all are equal, still exactly m are kept."
+    """Exactly n − m are dropped, a mean over n; each costs the variance of U[0, 1], 1/12: a formula, not a draw of
+    samples."""
     n, m = rng.integer(5, 12), rng.integer(1, 4)
     assert_close(linear_optimum_loss(n, m, torch.ones(n), 1.0), (n - m) / n / 12, **CLOSE)
 
@@ -39,7 +40,8 @@ def test_the_most_important_feature_is_never_dropped(linear_optimum_loss, rng):
 
 
 def test_one_more_dimension_saves_the_best_of_the_dropped_features(linear_optimum_loss, rng):
-    "Going from m to m + 1 dimensions, exactly one feature changes sides. Which one, and what did it cost?"
+    """From m to m + 1 dimensions exactly one feature changes sides, the best of the dropped. It cost importance ·
+    variance / n."""
     importance, p = rising(rng, 8), rng.uniform(1, low=0.2).item()
     for m in (0, 2, 7):
         less, more = (float(linear_optimum_loss(8, dims, importance, p)) for dims in (m, m + 1))

@@ -27,6 +27,13 @@ def test_empty_examples_are_drawn_again_as_a_whole(training_set):
     assert abs(single - 0.8 * 0.8**3 / (1 - 0.8**4)) < 0.036, told  # 6 standard errors
 
 
+def test_the_features_of_an_example_differ_in_size(training_set):
+    """How large is a feature that is on? As in `toy.generate_batch`: a magnitude of its own from U[0, 1], not just
+    1."""
+    kinds = len(training_set(1, 40, torch.ones(1, 3))[0].unique(dim=0))
+    assert kinds > 1, f"Expected 40 different examples of three features that are always on, got {kinds}."
+
+
 @pytest.mark.parametrize("density", [0.9, 0.1], ids=["mostly full", "mostly empty"])
 def test_no_example_is_a_copy_of_another(training_set, density):
     """Do two instances have the same numbers, or two examples of one? What does an empty example become?"""
@@ -40,6 +47,16 @@ def test_every_call_draws_a_new_training_set(training_set):
     """Is there a seed inside? Then the "fresh" examples of a test are the training examples again."""
     same = torch.equal(*(training_set(2, 20, torch.full((1, 9), 0.5)) for _ in range(2)))
     assert not same, "Expected two calls to differ; both gave the same examples."
+
+
+def test_a_seed_makes_the_same_training_set_again(training_set):
+    """Where do the random numbers come from? From torch's global generator, so that `torch.manual_seed` decides
+    them."""
+    sets = []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        sets.append(training_set(2, 20, torch.full((1, 9), 0.5)))
+    assert torch.equal(sets[0], sets[2]), "Expected the same examples after the same `torch.manual_seed`; they differ."
 
 
 def test_a_training_set_has_the_dtype_of_p(training_set, rng):
@@ -56,7 +73,8 @@ def test_each_instance_uses_its_own_row_of_p(training_set):
 
 @pytest.mark.parametrize("size,n_inst", [(0.0, 1), (1.0, 1), (1.0, 3)], ids=["zero model", "one model", "three models"])
 def test_a_loss_sums_over_features_and_averages_over_examples(train_and_test_loss, rng, size, n_inst):
-    """Sum over features, average over the examples of one instance; so a model that outputs zero has loss one."""
+    """‖x − x̂‖² with x̂ = ReLU(WᵀWx + b): squared, summed over features, averaged over the examples of one instance.
+    First the loss on X, then the one on fresh examples; a model that outputs zero has loss one on both."""
     W, b, X = size * rng.normal(n_inst, 2, 5), size * rng.normal(n_inst, 5), rng.uniform(n_inst, 4, 5)
     X = X / X.norm(dim=-1, keepdim=True)
     expected = torch.stack([((x @ w.T @ w + c).relu() - x).pow(2).sum() / 4 for w, c, x in zip(W, b, X)])
@@ -110,14 +128,14 @@ def test_hidden_vectors_share_the_plane_as_features_do(memorisation, rng, where)
 
 
 def test_an_example_that_is_there_three_times_counts_three_times(memorisation, rng):
-    """Are equal examples merged? Each casts a shadow of its own: three in one direction have a third each."""
+    """Whose shadows do you count? Those of all examples of this instance: three in one direction have a third each."""
     x = rng.uniform(2, 1, 3, low=0.5).repeat(1, 3, 1)
     assert_close(memorisation(rng.normal(2, 1, 3) + 3, x)[1], torch.full((2, 3), 1 / 3), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("hidden", [1, 2, 5], ids=["one dimension", "two dimensions", "five dimensions"])
 def test_any_number_of_dimensions_can_be_shared(memorisation, reference, rng, hidden):
-    """Is a 2 written somewhere? The hidden space has as many dimensions as W has rows."""
+    """h = W x with the instance's own W, all its rows: compare one instance's numbers with `dimensionality` by hand."""
     W, X = rng.normal(2, hidden, 4), rng.uniform(2, 6, 4)
     assert_close(memorisation(W, X), reference(W, X), atol=1e-4, rtol=1e-4)
 

@@ -71,15 +71,27 @@ def test_a_row_stops_when_no_column_is_left(omp, rng):
 
 
 def test_the_first_step_of_ISTA_follows_the_match_and_shrinks_it(ista, rng):
-    "The largest eigenvalue of WᵀW sets the length of a step and of the shrinkage. Which of the two lacks it?"
+    """One step from f = 0, with L the largest eigenvalue of WᵀW: add Wᵀx/L to f, then bring each entry nearer to 0 by
+    lam/L. Compare yours piece by piece."""
     singular = rng.uniform(2, low=0.5, high=1) + torch.tensor([0.0, 1.0])
     W, x, lam = rng.rotation(5)[:, :2] * singular @ torch.tensor([[0.6, 0.8], [0.8, -0.6]]), 2 * rng.normal(9, 5), 0.7
     match = x @ W
     assert_close(ista(x, W, lam, 1), (match - match.clamp(-lam, lam)) / singular.max() ** 2, **NEAR)
 
 
+def test_each_step_of_ISTA_starts_where_the_last_one_ended(ista, rng):
+    """What does a step know of those before? Only the f that came out: no momentum, and the same length as the
+    first."""
+    s, x = float(rng.uniform(1, low=0.4, high=0.6)), rng.uniform(5, 2, low=1.0, high=2.0)
+    for steps in (2, 3, 5):
+        goal = (x * torch.tensor([1.0, s]) - 0.1) / torch.tensor([1.0, s**2])
+        done = torch.tensor([1.0, 1 - (1 - s**2) ** steps])  # each step leaves 1 - s² of the way to the goal
+        assert_close(ista(x, torch.diag(torch.tensor([1.0, s])), 0.1, steps), done * goal, **NEAR)
+
+
 def test_after_many_steps_no_match_is_larger_than_the_penalty(ista, rng):
-    "After many steps W_i · (x - W f) should be lam where f is positive, -lam where it is negative, else in between."
+    """Both halves belong to every step: move f, then shrink it. In the end W_i · (x - W f) is lam where f is positive,
+    -lam where it is negative, else in between."""
     W = 2 * rng.rotation(7)[:, :5].double() * rng.uniform(5, low=1, high=1.5) @ rng.rotation(5).double()
     x, lam = 2 * rng.normal(6, 7).double(), 1.5
     f = ista(x, W, lam, 100)

@@ -25,8 +25,8 @@ def compare(fn, expected, cases):  # makes all calls first: the more answers, th
 
 @pytest.mark.parametrize("power, dropped", [(1, 0), (-1, 1)], ids=["I below 1", "I above 1"])
 def test_the_pair_breaks_up_where_dropping_a_feature_is_cheaper(phase, rng, power, dropped):
-    """Which of the three losses is lowest? In the pair both features err; every error is multiplied by its
-    importance."""
+    """Work out the three losses for this I and p, with p the probability that a feature is on: each error times its
+    importance, once. What does a dropped feature cost, and what do both of a pair when they meet? The lowest wins."""
     for i in torch.linspace(0.1, 0.85, 9) + rng.uniform(9, high=0.05):
         i, p = float(i) ** power, float(2 * i / (1 + 2.5 * i))
         expected = {share * p: 2 if share < 1 else dropped for share in SHARES}

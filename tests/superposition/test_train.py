@@ -34,9 +34,18 @@ def any_run(rng, steps, inst=3, hidden=2, feats=5):  # W, b, batches, importance
     return W.double(), b.double(), x.clamp_min(0).double(), rng.uniform(inst, feats, low=0.3).double()
 
 
+def test_every_instance_is_trained(train, rng):
+    "Does each instance move, with its own W and b, on its own part of every batch?"
+    W, b, x, importance = any_run(rng, 3)
+    trained = train(W, b, x, importance, 0.05)
+    moved = [(after - before).flatten(1).abs().amax(dim=1) for before, after in zip((W, b), trained)]
+    assert torch.stack(moved).min() > 0, f"Expected all 3 instances to move; W and b moved by at most {moved}."
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7], ids=["one step", "two steps", "seven steps"])
 def test_the_learning_rate_falls_evenly_over_the_run(train, rng, steps):
-    "Adam's step t is lr·(1 − t/T) long on an even slope, for W and for b: together lr·(T + 1)/2."
+    """On an even slope step t moves each number by lr·(1 − t/T). From the start to the W and b that stand after the
+    last step, which are what you return, that makes lr·(T + 1)/2."""
     W, b = rng.uniform(3, 2, 5, low=0.05, high=0.1), rng.uniform(3, 5, low=0.05, high=0.1)
     x = rng.uniform(3, 6, 5, low=0.6).repeat(steps, 1, 1, 1)  # far above what the model says, again and again
     for before, after in zip((W, b), train(W, b, x, rng.uniform(3, 5, low=0.3), 1e-4)):
@@ -44,7 +53,8 @@ def test_the_learning_rate_falls_evenly_over_the_run(train, rng, steps):
 
 
 def test_momentum_goes_on_where_the_gradient_is_zero(train, rng):
-    "Use one plain Adam for the whole run and clear the gradients before each backward: the last two steps are memory."
+    """Only the first of the three batches has a gradient, so what comes later is Adam's memory: one Adam for all
+    batches in their order, with the default betas and eps, and gradients cleared before each `backward`."""
     W, b = rng.uniform(3, 2, 4, low=0.7, high=0.9).double(), -rng.uniform(3, 4, low=0.1, high=0.2).double()
     x = rng.uniform(3, 3, 6, 4, low=0.6).double()
     x[1:] = 0.0  # and b < 0, so the ReLU is off in steps 2 and 3

@@ -19,16 +19,8 @@ def test_a_perfect_reconstruction_costs_nothing(weighted_loss, rng):
     assert_close(weighted_loss(x, x.clone(), importance), torch.tensor(0.0))
 
 
-def test_one_mistake_is_shared_over_the_batch_and_the_features(weighted_loss, rng):
-    """What is averaged? Both the rows of the batch and the features are, neither is summed."""
-    error, row, feature = rng.uniform(1, low=0.5, high=2)[0], rng.integer(0, 3), rng.integer(0, 5)
-    x_hat = torch.zeros(1, 3, 5)
-    x_hat[0, row, feature] = error
-    assert_close(weighted_loss(torch.zeros(1, 3, 5), x_hat, torch.ones(1, 5)), error**2 / 15, **CLOSE)
-
-
 def test_twice_the_mistake_costs_four_times_as_much(weighted_loss, rng):
-    """To which power is the error raised? It is squared, and no root is taken afterwards."""
+    """To which power is the error x − x̂ raised? The difference is squared, and no root is taken afterwards."""
     x, error, importance = (tensor.double() for tensor in case(rng, 2, 3, 4))
     once = weighted_loss(x, x + error, importance)
     assert_close(weighted_loss(x, x + 2 * error, importance), 4 * once, **CLOSE)
@@ -38,6 +30,21 @@ def test_twice_the_importance_costs_twice_as_much(weighted_loss, rng):
     """How does importance enter? It multiplies the squared error, once, and nothing divides it out again."""
     x, x_hat, importance = case(rng, 2, 3, 4)
     assert_close(weighted_loss(x, x_hat, 2 * importance), 2 * weighted_loss(x, x_hat, importance), **CLOSE)
+
+
+def test_a_mistake_costs_the_same_where_nothing_is_on(weighted_loss, rng):
+    """What costs something? The difference x − x̂, squared: only how far x̂ is from x matters, not how large x is."""
+    x, error, importance = case(rng, 2, 3, 4)
+    zero = torch.zeros_like(x)
+    assert_close(weighted_loss(x, x + error, importance), weighted_loss(zero, error, importance), **CLOSE)
+
+
+def test_one_mistake_is_shared_over_the_batch_and_the_features(weighted_loss, rng):
+    """One error e among 3 rows × 5 features of importance 1 costs e²/15. By which factor is yours off, and whence?"""
+    error, row, feature = rng.uniform(1, low=0.5, high=2)[0], rng.integer(0, 3), rng.integer(0, 5)
+    x_hat = torch.zeros(1, 3, 5)
+    x_hat[0, row, feature] = error
+    assert_close(weighted_loss(torch.zeros(1, 3, 5), x_hat, torch.ones(1, 5)), error**2 / 15, **CLOSE)
 
 
 def test_a_mistake_costs_nothing_where_its_importance_is_zero(weighted_loss, rng):

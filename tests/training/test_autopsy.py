@@ -40,7 +40,7 @@ def test_the_mask_is_true_at_the_words_only(prepare, rng, case):
 
 
 def test_a_recorder_keeps_the_rows_alone_and_without_history(Recorder, rng):
-    "A row that can still be differentiated holds the whole forward pass in memory, until it is detached in `write`."
+    "After one `write`, `kept` is a list with one tensor: the rows where the mask is True, and no history behind them."
     recorder, mask = Recorder(5), torch.tensor([[True, False, True], [False, False, True]])
     recorder.write(rng.normal(2, 3, 5).requires_grad_(), mask)
     kept = [tuple(getattr(rows, "shape", [type(rows).__name__])) for rows in recorder.kept]
@@ -50,16 +50,27 @@ def test_a_recorder_keeps_the_rows_alone_and_without_history(Recorder, rng):
     assert not recorder.read().requires_grad, "Expected rows with requires_grad False from `read`; they have True."
 
 
+def test_each_recorder_has_a_list_of_its_own(Recorder, rng):
+    "Two recorders share nothing: what one has kept, the other doesn't give back."
+    first, second = Recorder(5), Recorder(5)
+    first.write(rng.normal(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))
+    assert len(second.read()) == 0, "Only one of two recorders was written to; the other should give no rows back."
+    assert len(first.read()) == 6, "6 rows were written into one of two recorders; it should give these back."
+
+
 def test_a_recorder_gives_back_the_masked_rows_of_all_batches_in_order(Recorder, rng):
     "Give back all batches, whatever their size, but only where the mask is True. Reading takes nothing away."
     recorder, kept = Recorder(5), [torch.zeros(0, 5)]
+    assert_close(recorder.read(), kept[0])
     for batch, length in [(2, 3), (1, 6), (4, 1), (3, 3)]:
-        assert_close(recorder.read(), torch.cat(kept))
         acts, mask = rng.normal(batch, length, 5), rng.uniform(batch, length) < (0.5 if batch < 4 else 0.0)
         recorder.write(acts, mask)
         kept += [acts[b, t][None] for b in range(batch) for t in range(length) if mask[b, t]]
     for _ in range(2):
         assert_close(recorder.read(), torch.cat(kept))
+    acts = rng.normal(1, 2, 5)
+    recorder.write(acts, torch.ones(1, 2, dtype=torch.bool))
+    assert_close(recorder.read(), torch.cat([*kept, acts[0]]))
 
 
 def test_every_latent_starts_with_a_random_decoder_row_of_length_one(initial, rng):

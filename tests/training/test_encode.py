@@ -59,6 +59,23 @@ def test_a_row_gives_the_same_alone_and_among_as_many_rows_as_components(encode,
         assert_close(x_hat[r], decode(f[r : r + 1].abs(), W_dec, b_dec)[0], **CLOSE)
 
 
+def test_each_component_has_its_own_numbers_and_rows_feel_nothing_of_each_other(encode, decode, rng):
+    "Give one component other weights, and one row of the batch other numbers: what may change, and what may not?"
+    (W_enc, b_enc, b_dec), x, W_dec = weights(rng), rng.normal(5, 3, 4), rng.normal(3, 7, 4)
+    b_enc = b_enc + 20  # all latents are on
+    f = encode(x, W_enc, b_enc, b_dec)
+    x_hat = decode(f, W_dec, b_dec)
+    row, c = rng.integer(0, 5), rng.integer(1, 3)
+    among = x.index_fill(0, torch.tensor([row]), 3.0)
+    others = [r for r in range(5) if r != row]
+    assert_close(encode(among, W_enc, b_enc, b_dec)[others], f[others], **CLOSE)
+    given = [w.clone() for w in (W_enc, b_enc, b_dec, W_dec)]
+    for w in given:
+        w[c] += 1.0
+    changed = (encode(x, *given[:3]) != f).any(0).any(-1), (decode(f, given[3], given[2]) != x_hat).any(0).any(-1)
+    assert_close(torch.stack(changed), (torch.arange(3) == c).repeat(2, 1))
+
+
 def test_any_number_of_axes_may_stand_before_the_components(encode, decode, rng):
     "None, one or two axes before `comp`: count axes from the end, or use `...`."
     (W_enc, b_enc, b_dec), x, W_dec = weights(rng), rng.normal(2, 5, 3, 4), rng.normal(3, 7, 4)

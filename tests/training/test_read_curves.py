@@ -111,7 +111,7 @@ def test_runs_are_read_alike_however_long_and_in_whatever_precision(read_curves,
 
 
 def test_agrees_with_the_reference_on_random_curves(read_curves, signs, levels, reference, rng):
-    """Everything together, on curves that no training would give."""
+    """Levels first, then signs, then names, on curves that no training would give: which of the three differs?"""
     for m in (1, 3, 11):
         T, H, L = (0.1 + rng.uniform(3, 5 * m)).unbind()
         D = rng.uniform(5 * m) / 2

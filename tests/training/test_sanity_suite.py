@@ -79,7 +79,7 @@ def test_pairs_are_one_to_one_and_their_sum_is_the_largest(partners, rng):
 
 
 def test_a_row_of_zeros_has_cosine_0_with_every_row(partners, rng):
-    "A row of zeros has no direction. Dividing by its length gives 0/0, which must not spoil the other pairs."
+    "Row 1 of W is zero: its entry is 0, in its own place, and the other pairs are as without it (mind 0/0)."
     Q = rng.rotation(5)
     W = Q[:3] * torch.tensor([[1.0], [0.0], [1.0]])
     assert_close(partners(W, Q[[2, 0, 4]]), torch.tensor([1.0, 0.0, 1.0]), **CLOSE)
@@ -97,7 +97,7 @@ def test_a_dictionary_made_like_the_null_is_no_better_than_the_null(sanity_suite
 
 
 def test_the_null_takes_only_l0_and_row_lengths_from_the_dictionary(sanity_suite, rng):
-    "Turn the dictionary and exchange its latents. Your score changes; that of the null must not."
+    "The *second* result is the null's score. Turn the dictionary and exchange its latents: it must not change."
     x, f, W_dec, noise = problem(rng)
     _, null, _ = sanity_suite(x, code(x, noise, int((f > 0).sum())), W_dec, W_dec, noise)
     _, again, _ = sanity_suite(x, f, W_dec @ rng.rotation(7), W_dec, noise)

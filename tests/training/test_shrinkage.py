@@ -45,7 +45,7 @@ def sure(rng, feats=4, d_sae=7):  # a, latents that fall short by `short` wherev
 
 
 def test_each_feature_is_measured_on_its_own_latent(measured_shrinkage, rng):
-    "Column index[i] of f belongs to column i of a; there are more latents than features, in another order."
+    "The amount is a − f, for column i of a and column index[i] of f: more latents than features, in another order."
     a, f, index, short = sure(rng)
     assert_close(measured_shrinkage(a, f, index), short, **CLOSE)
     assert_close(measured_shrinkage(a.double(), f.double(), index), short.double(), **CLOSE)

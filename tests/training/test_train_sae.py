@@ -45,19 +45,6 @@ def test_features_and_latents_are_matched_one_to_one(match, rng, name):
     assert_close(cosine, (torch.tensor(angles) * torch.pi / 180).cos(), **CLOSE)
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.3], ids=["error along the row", "error across it too"])
-def test_adam_sees_no_gradient_along_a_row(train_sae, rng, missing):
-    "The first step moves each number by lr, unless Adam sees no gradient. The second goes on by memory, from length 1."
-    row, across = normalize(torch.tensor([1.0, -2, 3, 4]).double()[rng.permutation(4)], dim=0), rng.normal(4).double()
-    across = missing * normalize(across - across @ row * row, dim=0)
-    x = rng.uniform(6, 1, 1, low=1.0, high=2.0) * (row + across)  # of which the latent gives half, along its row
-    start = 0.5 * row[None, :, None], torch.zeros(1, 1).double(), row[None, None], torch.zeros(1, 4).double()
-    once = normalize(row + 0.1 * across.sign(), dim=0)
-    then = normalize(once + 0.05 * 0.67006 * across.sign(), dim=0)  # the latent is off; m and v carry on
-    for batches, expected in [(x[None], once), (torch.stack([x, -9 * x]), then)]:
-        assert_close(train_sae(*start, batches, torch.ones(1).double(), 0.1)[2][0, 0], expected, **CLOSE)
-
-
 def test_decoder_rows_have_length_one_at_the_end(train_sae, rng):
     "A latent's direction is a row of W_dec, along its last axis. After each step of Adam rows get length 1 again."
     for steps in (1, 3):
@@ -80,6 +67,19 @@ def test_steps_get_shorter_over_the_run_and_adam_remembers(train_sae, rng, steps
     end, room = train_sae(*start, x, STEEP, 1e-4), 0.003 if on > 1 else 1e-6  # slopes change a little while they are on
     for i, sign in [(0, -1), (1, -1), (3, 1)][: 3 if on == steps else 2]:  # W_enc and b_enc go down, b_dec up
         assert_close((end[i] - start[i]) / 1e-4, torch.full_like(start[i], sign * way), rtol=room, atol=0.0)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3], ids=["error along the row", "error across it too"])
+def test_adam_sees_no_gradient_along_a_row(train_sae, rng, missing):
+    "The first step moves each number by lr, unless Adam sees no gradient. The second goes on by memory, from length 1."
+    row, across = normalize(torch.tensor([1.0, -2, 3, 4]).double()[rng.permutation(4)], dim=0), rng.normal(4).double()
+    across = missing * normalize(across - across @ row * row, dim=0)
+    x = rng.uniform(6, 1, 1, low=1.0, high=2.0) * (row + across)  # of which the latent gives half, along its row
+    start = 0.5 * row[None, :, None], torch.zeros(1, 1).double(), row[None, None], torch.zeros(1, 4).double()
+    once = normalize(row + 0.1 * across.sign(), dim=0)
+    then = normalize(once + 0.05 * 0.67006 * across.sign(), dim=0)  # the latent is off; m and v carry on
+    for batches, expected in [(x[None], once), (torch.stack([x, -9 * x]), then)]:
+        assert_close(train_sae(*start, batches, torch.ones(1).double(), 0.1)[2][0, 0], expected, **CLOSE)
 
 
 def test_each_component_learns_as_if_it_were_alone(train_sae, rng):

@@ -16,9 +16,27 @@ _HOMES = {
     "predict": "desk.predictions",
     "reference": "content",
     "lab": "labs",
+    "dashboard": "viewers",
+    "highlight": "viewers",
 }
 _HOMES |= dict.fromkeys(_KEEPING, "desk.keeping")
-__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", *_KEEPING, "__version__"]
+__all__ = [
+    *(
+        "check",
+        "dashboard",
+        "highlight",
+        "hint",
+        "lab",
+        "models",
+        "plots",
+        "predict",
+        "reference",
+        "solution",
+        "viewers",
+    ),
+    *_KEEPING,
+    "__version__",
+]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")
@@ -31,6 +49,6 @@ def __getattr__(name: str):
         return value
     if name == "models":
         return importlib.import_module("saelab.labs.models")
-    if name == "plots":
-        return importlib.import_module("saelab.plots")
+    if name in ("plots", "viewers"):
+        return importlib.import_module(f"saelab.{name}")
     raise AttributeError(f"module 'saelab' has no attribute {name!r}")

@@ -57,7 +57,7 @@ def test_no_notebook_names_a_place_that_does_not_exist_before_the_course_is_publ
 
 def test_a_section_that_opens_a_model_asks_for_the_extra_and_the_others_do_not():
     asking = {f"{s.chapter}/{s.stem}" for s in SOURCES if OPENING["needs_models"](s)}
-    assert {"superposition/09_memorisation", "training/02_data", "training/13_at_work"} <= asking
+    assert {"superposition/09_memorisation", "training/02_data", "training/16_at_work"} <= asking
     assert not {name for name in asking if name.startswith("superposition/0") and not name.endswith("memorisation")}
 
 

@@ -126,7 +126,7 @@ class RemoteParts(dict):
 
     def __init__(self, answer: Answer, peer: Peer, earlier: Iterable = ()):
         super().__init__()
-        self._peer, self._seed = peer, 0
+        self._peer, self._seed, self._seeded = peer, 0, torch.initial_seed()
         peer.left = TOTAL
         pieces = [[piece.label, piece.code, piece.line, piece.own] for piece in answer.pieces]
         try:
@@ -138,13 +138,15 @@ class RemoteParts(dict):
             self[name] = RemoteFunction(self, "call", {"part": name}, signature)
 
     def ask(self, **request) -> dict:
-        """See Peer.ask; the first question of a test takes its seed along."""
+        """See Peer.ask; the first question of a test brings its seed along, the first after a manual_seed that one."""
+        if (given := torch.initial_seed()) != self._seeded:
+            self._seeded, request["seed"] = given, given
         seed, self._seed = self._seed, 0
         return self._peer.ask(**request, **({"reseed": seed} if seed else {}))
 
     def reseed(self, number: int) -> None:
         """At the next call, seed the student's random numbers, and forget what was made in the test before."""
-        self._seed = number
+        self._seed, self._seeded = number, torch.initial_seed()
 
 
 class RemoteFunction:

@@ -43,6 +43,8 @@ class Worker:
         try:
             if seed := request.pop("reseed", 0):
                 self.reseed(seed)
+            if (given := request.pop("seed", None)) is not None:  # a check has called torch.manual_seed
+                torch.default_generator.manual_seed(given)
             return getattr(self, f"do_{request.pop('do')}")(**request)
         except (Exception, SystemExit, RecursionError) as error:
             said = {"error": type(error).__name__, "message": _message(error), "line": _student_line(error)}

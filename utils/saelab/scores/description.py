@@ -19,7 +19,9 @@ class Descriptions:
     """For each of L live latents the best single factor, and the best pair; F1 from the half that chose nothing.
 
     latent [L]; factor [L] and f1 [L]: the single factor. pair [L, 2], how [L] (a number in HOW: "" means that no pair
-    was better on the half that chooses) and pair_f1 [L]: the best of single factors and pairs.
+    was better on the half that chooses) and pair_f1 [L]: the best of single factors and pairs, with its precision [L]
+    (of the tokens where the latent is on, how many does it describe?) and recall [L] (at how many of the tokens that
+    it describes is the latent on?). The latent is "on" at `threshold` [L] or more; 0: wherever it fires.
     """
 
     latent: Tensor
@@ -28,6 +30,9 @@ class Descriptions:
     pair: Tensor
     how: Tensor
     pair_f1: Tensor
+    precision: Tensor
+    recall: Tensor
+    threshold: Tensor
 
     def said(self, row: int, names: list[str]) -> str:
         """The best description of a row in words: "class: food and not word: cake"."""
@@ -67,12 +72,12 @@ def describe(
             pair = max(pair, _best_pair(choose, rows_on, threshold), key=lambda found: found[0])
         best = pair if pair[0] > single[0] else single
         firing, strength = reported.of(latent)
-        f1s = [score.of(firing[strength >= threshold], *what) for _, threshold, *what in (single, best)]
-        rows.append((latent, single[2], best[2], best[3], best[4], *f1s))
-    columns = list(zip(*rows)) if rows else [()] * 7
+        told = [score.of(firing[strength >= threshold], *what) for _, threshold, *what in (single, best)]
+        rows.append((latent, single[2], best[2], best[3], best[4], told[0][0], *told[1], best[1]))
+    columns = list(zip(*rows)) if rows else [()] * 10
     latent, factor, first, second, how = (torch.tensor(column, dtype=torch.long) for column in columns[:5])
-    f1, pair_f1 = (torch.tensor(column, dtype=torch.float) for column in columns[5:])
-    return Descriptions(latent, factor, f1, torch.stack([first, second], dim=1), how, pair_f1)
+    f1, *more = (torch.tensor(column, dtype=torch.float) for column in columns[5:])
+    return Descriptions(latent, factor, f1, torch.stack([first, second], dim=1), how, *more)
 
 
 class _Counts:
@@ -85,12 +90,18 @@ class _Counts:
         # [F, F]: both at work; the first at work, the second true
         self.both, self.first = work.T @ work, work.T @ true
 
-    def of(self, rows: Tensor, first: int, second: int, how: int) -> float:
-        """F1 of "on at these rows" for one description."""
-        return float(self.f1(rows, torch.tensor([first, second]))[how][0, -1 if how else 0])
+    def of(self, rows: Tensor, first: int, second: int, how: int) -> tuple[float, float, float]:
+        """F1, precision and recall of "on at these rows" for one description; 0 where there is nothing to divide by."""
+        table = self.hits(rows, torch.tensor([first, second]))[how]
+        hits, said, wanted = (float(x[0, -1 if how else 0]) for x in table)
+        return 2 * hits / max(said + wanted, 1), hits / max(said, 1), hits / max(wanted, 1)
 
     def f1(self, rows: Tensor, factors: Tensor) -> list[Tensor]:
         """F1 of "on at these rows" for pairs of the factors [k]: the second alone, and, or, and not, each [k, k]."""
+        return [2 * hits / (said + wanted).clamp(min=1) for hits, said, wanted in self.hits(rows, factors)]
+
+    def hits(self, rows: Tensor, factors: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """The same pairs: rows where they are true, rows where they are asked, and tokens where they are true."""
         true, work = self.true[rows][:, factors].float(), self.work[rows][:, factors].float()
         n, idle = len(rows), true - work
         w, t = work.sum(0), true.sum(0)
@@ -98,15 +109,15 @@ class _Counts:
         positives, both = self.positives[factors], self.both[factors][:, factors]
         only = positives[:, None] - self.first[factors][:, factors]  # the first at work, the second not true
 
-        def score(hits: Tensor, free: Tensor, wanted: Tensor) -> Tensor:
-            return 2 * hits / (n - free + wanted).clamp(min=1)
+        def counted(hits: Tensor, free: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return hits, n - free, wanted
 
         either_work, either = w[:, None] + w - ww, t[:, None] + t - tt
         return [
-            score(w.expand(len(w), -1), (t - w).expand(len(w), -1), positives.expand(len(w), -1)),
-            score(ww, tt - ww, both),
-            score(either_work, either - either_work, positives[:, None] + positives - both),
-            score(w[:, None] - wt, idle.sum(0)[:, None] - idle.T @ true, only),
+            counted(w.expand(len(w), -1), (t - w).expand(len(w), -1), positives.expand(len(w), -1)),
+            counted(ww, tt - ww, both),
+            counted(either_work, either - either_work, positives[:, None] + positives - both),
+            counted(w[:, None] - wt, idle.sum(0)[:, None] - idle.T @ true, only),
         ]
 
 
