@@ -129,6 +129,7 @@ VALUES = [
     (1, "a"),
     {"a": (1,), "b": torch.arange(3)},
     {1, (2, "b")},
+    {1: 2, None: [True], (3, "c"): 1.5},
     frozenset({"a"}),
     torch.randn(2, 3),
     torch.randn(0, 4),
@@ -154,7 +155,7 @@ def test_values_come_back_as_they_were(value):
 
 
 def test_what_is_not_data_does_not_travel():
-    for value in (object(), len, torch.nn.Linear(1, 1), {1: 2}, torch.randn(2).to_sparse(), 1j):
+    for value in (object(), len, torch.nn.Linear(1, 1), {len: 2}, torch.randn(2).to_sparse(), 1j):
         with pytest.raises(apart.WireError):
             apart.encode(value)
 

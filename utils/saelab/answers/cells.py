@@ -5,17 +5,21 @@ Reads what students send: any encoding, any line ends, magics and shell lines, e
 
 import codecs
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from .magics import foreign, without_magics
+from .magics import foreign, run_files, unprompted, without_magics, written_file
 from .scripts import parts_of
 from .statements import Digest, examine
 
 FILE_BYTES = 200_000_000
 STRUCTURE = 5_000_000  # commas and opening brackets of a notebook, outputs included
 CODE = 2_000_000  # characters of code in one file
+JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+JSON_OUTPUTS = re.compile(r'"outputs"\s*:\s*\[')
+OUTPUTS = 3  # brackets around a cell's outputs: those of the notebook, of its list of cells, and of the cell
 CELL = 500_000  # characters of one cell
 CELLS = 10_000
 
@@ -40,6 +44,7 @@ class StudentCell:
     problem: str = ""  # why it is not looked at
     aside: str = ""  # "Markdown" or "raw", where it is no code cell; then
     prose: str = ""  # is what is written in it
+    runs: list[str] = field(default_factory=list)  # files that it runs by `%run`
 
     @property
     def label(self) -> str:
@@ -60,15 +65,21 @@ def read_cells(name: str, data: bytes) -> list[StudentCell]:
         raise SubmissionError(f"{name} has more than {CELLS:,} cells. Hand in the course's own notebook.")
     if sum(len(cell.text) for cell in cells if not cell.aside) > CODE:
         raise SubmissionError(f"{name} has more than {CODE:,} characters of code. Take data out of the code cells.")
+    notebook, written = not name.lower().endswith(".py"), []
     for cell in cells:
         cell.text = _clean(cell.text)
         if cell.aside:
             cell.text, cell.prose = "", cell.text[:CELL]
         if len(cell.text) > CELL:
             cell.text, cell.problem = "", f"it is longer than {CELL:,} characters"
+        cell.text = unprompted(cell.text) if notebook else cell.text
+        if wrote := written_file(cell.text):
+            body = cell.text.lstrip().partition("\n")[2]
+            written.append(StudentCell(cell.number, body, file=Path(wrote), unit=f"{Path(wrote).name}, cell"))
         cell.magic = foreign(cell.text)
+        cell.runs = run_files(cell.text)
         cell.text = without_magics(cell.text)
-    return cells
+    return cells + written
 
 
 def _decode(data: bytes) -> str:
@@ -87,6 +98,8 @@ def _clean(text: str) -> str:
 
 
 def _notebook(name: str, text: str) -> list[StudentCell]:
+    if sum(map(text.count, "[{,")) > STRUCTURE and sum(map(text.count, '[{"')) <= STRUCTURE:
+        text = _without_outputs(text)  # long lists of numbers, as in figures
     if sum(map(text.count, "[{,")) > STRUCTURE:
         raise SubmissionError(f"{name} has too many outputs to be read. Clear its outputs and save it again.")
     try:
@@ -106,6 +119,23 @@ def _notebook(name: str, text: str) -> list[StudentCell]:
         ) from None
     found = (_notebook_cell(number, cell) for number, cell in enumerate(raw, 1))
     return [cell for cell in found if cell]
+
+
+def _without_outputs(text: str) -> str:
+    """The text of a notebook with all cells' outputs empty, before they are made into objects."""
+    kept, depth, begun, done = [], 0, 0, 0
+    for token in JSON_TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+            if begun and depth == OUTPUTS:
+                kept.append(text[done:begun])
+                begun, done = 0, token.start()
+        elif not begun and depth == OUTPUTS and (opened := JSON_OUTPUTS.match(text, token.start())):
+            begun = opened.end()
+    return "".join([*kept, text[done:]])
 
 
 def _notebook_cell(number: int, cell: object) -> StudentCell | None:

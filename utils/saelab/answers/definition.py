@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import io
 import linecache
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator
 
@@ -38,26 +39,34 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
     those behind it. What they print is swallowed. An error in a helping piece shows only when something it should
     have defined is missing; one behind a definition that is already complete is forgiven. Raises AnswerError.
     """
-    namespace: dict = {"__name__": "__main__"}
+    namespace: dict = {"__name__": "__main__", "check": _nothing, "hint": _nothing, "display": _nothing}
     pieces, parts, flags = list(pieces), list(parts), 0
+    own = next((n for n, piece in enumerate(pieces) if piece.own), len(pieces) - 1)
+    wrong: AnswerError | None = None
     for number, piece in enumerate(pieces):
-        filename = f"<{piece.label}>"
-        if number == len(pieces) - 1:  # the answer itself must define its parts
-            namespace = {name: value for name, value in namespace.items() if name not in parts}
-        linecache.cache[filename] = (len(piece.code), None, piece.code.splitlines(keepends=True), filename)
+        filename = f"<{piece.label}:{number}>"
+        text = "\n" * (piece.line - 1) + piece.code
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        before = {part: namespace.get(part) for part in parts}
         try:
-            code = compile(piece.code, filename, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            code = compile(text, filename, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             flags |= code.co_flags & LATE
             with quiet():
                 _run(code, namespace)
         except (Exception, SystemExit) as error:
-            if number == len(pieces) - 1 and not all(callable(namespace.get(part)) for part in parts):
-                raise AnswerError(f"{_capital(piece.label)} raised {type(error).__name__}: {error}") from error
+            told = AnswerError(f"{_capital(piece.label)} raised {type(error).__name__}: {error}")
+            told.__cause__ = error
+            defines = [part for part in parts if re.search(rf"^(async def|def|class) {part}\b", piece.code, re.M)]
+            if number == own and any(namespace.get(part) is before[part] for part in defines or parts):
+                raise told from error
+            wrong = told if number <= own and defines else wrong
         if piece.label == "setup":
             namespace |= {"check": _nothing, "hint": _nothing, "display": _nothing}
     missing = [part for part in parts if not callable(namespace.get(part))]
+    if missing and wrong:
+        raise wrong
     if missing:
-        label = _capital(pieces[-1].label) if pieces else "The submission"
+        label = _capital(pieces[own].label) if pieces else "The submission"
         raise AnswerError(f"{label} defines no function `{missing[0]}`. Keep the name that the exercise gives it.")
     return {part: namespace[part] for part in parts}
 

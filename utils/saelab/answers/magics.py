@@ -12,6 +12,12 @@ MAYBE_MAGIC = re.compile(
 )
 ASSIGNED = re.compile(r"([\w.][\w., \t]*)=[ \t]*(?:[%!]|get_ipython\(\)\.)")
 HELP = re.compile(r"%{0,2}[\w.*\[\]'\"]+\?{1,2}[ \t]*;?[ \t]*")
+WRITES = re.compile(r"%%(?:writefile|file)[ \t]+(?:-a[ \t]+|--append[ \t]+)?(['\"]?)([\w./-]+\.py)\1[ \t]*")
+RUNS = re.compile(r"^[ \t]*%run[ \t]+(?:-[in][ \t]+)*(['\"]?)(?:\./)?([\w./-]+)\1(?:[ \t].*)?$", re.M)
+PROMPTS = [  # (of the first line, of any line), as IPython strips them
+    (re.compile(r">>>(?: |$)"), re.compile(r"(?:>>>|\.\.\.)(?: |$)")),
+    (re.compile(r"In \[\d+\]:\s?"), re.compile(r"In \[\d+\]:\s?|\s*\.{3,}:\s?")),
+]
 TOKEN = re.compile(r"#.*|(?P<quote>\"\"\"|'''|\"|')|(?P<open>[\[({])|(?P<close>[\])}])")
 STRING_END = {
     '"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""'),
@@ -36,6 +42,30 @@ def after(line: str, depth: int, quote: str) -> tuple[int, str, bool]:
             return depth, "", not token and line.endswith("\\")
         place, quote = token.end(), token["quote"] or ""
         depth = max(0, depth + bool(token["open"]) - bool(token["close"]))
+
+
+def unprompted(code: str) -> str:
+    """A notebook's cell as IPython reads it: without the first line's indentation, and without pasted prompts."""
+    lines = code.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    if indent:
+        lines = [line.removeprefix(indent) for line in lines]
+    for initial, prompt in PROMPTS:
+        if initial.match(first.lstrip()):
+            lines = [prompt.sub("", line, count=1) if prompt.match(line) else line for line in lines]
+    return "\n".join(lines)
+
+
+def written_file(code: str) -> str:
+    """The .py file that a cell writes by `%%writefile`, or ''."""
+    match = WRITES.fullmatch(code.lstrip().partition("\n")[0])
+    return match[2] if match and not match[2].startswith("/") and ".." not in match[2].split("/") else ""
+
+
+def run_files(code: str) -> list[str]:
+    """The files that a cell runs by `%run`."""
+    return [match[2] for match in RUNS.finditer(code)] if "%run" in code else []
 
 
 def foreign(code: str) -> str:

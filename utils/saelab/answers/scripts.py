@@ -110,7 +110,7 @@ def _top_level(lines: list[str], mend: bool = False) -> list[tuple[int, str]]:
         begins = not (depth or quote or continued or GOES_ON.match(line))
         if not found or (begins and not decorated):
             found.append((number, []))
-        decorated = line.startswith("@") if begins else decorated and not line[:1].strip()
+        decorated = line.startswith("@") if begins else decorated  # also over several lines, or with comments between
         found[-1][1].append(line)
         depth, quote, continued = after(line, depth, quote)
     if quote and not mend:

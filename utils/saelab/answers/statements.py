@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 STATEMENTS = 5_000  # in one cell
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
+ONLY_LOOK = frozenset(
+    ("print", "display", "check", "hint", "predict", "help", "repr", "len", "type", "dir", "isinstance")
+)
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,7 @@ class Statement:
 
     line: int  # of its first line, from 1
     text: str
-    kind: str  # definition, import, main (`if __name__ == "__main__":`), check (calls check or hint), or other
+    kind: str  # definition, import, alias (`sum = torch.sum`), main, check (calls check or hint), or other
     binds: frozenset[str] = frozenset()  # "*" stands for a star import
     changes: frozenset[str] = frozenset()  # names with an item or attribute set, or changed in place by += and the like
     uses: frozenset[str] = frozenset()  # names read from the module, inside functions too
@@ -23,6 +28,14 @@ class Statement:
     gives: frozenset[str] = frozenset()  # names that it binds as an answer would: by `def`, `class` or plain assignment
     defines: frozenset[str] = frozenset()  # those of them that are surely functions: by `def`, `class` or `lambda`
     unwritten: frozenset[str] = frozenset()  # names for which a starter's `raise NotImplementedError("name")` is left
+    now: frozenset[str] = frozenset()  # those of `uses` that it reads when it runs, not when what it defines is called
+    wraps: frozenset[str] = (
+        frozenset()
+    )  # names bound to something made of what they were: `f = cache(f)`, not `f = f(x)`
+    touches: frozenset[str] = (
+        frozenset()
+    )  # names whose methods it calls or which it gives to a function, for the effect
+    effects: frozenset[str] = frozenset()  # names outside that are changed when what it defines is called
 
 
 @dataclass
@@ -49,8 +62,13 @@ class Digest:
         return set().union(*(s.unwritten for s in self.statements))
 
     @cached_property
-    def uses(self) -> set[str]:
-        return set().union(*(s.uses for s in self.statements))
+    def needs(self) -> set[str]:
+        """Names that it takes from elsewhere: never bound in it, or bound only after they were read."""
+        found, bound = set().union(*(s.uses for s in self.statements)) - self.binds, set[str]()
+        for statement in self.statements:
+            found |= statement.now - bound
+            bound |= statement.binds
+        return found
 
 
 def examine(text: str) -> Digest:
@@ -73,11 +91,12 @@ def examine(text: str) -> Digest:
 def _statement(node: ast.stmt, lines: list[str]) -> Statement:
     text = _segment(node, lines)
     gives, defines = _given(node)
-    given = map(frozenset, (gives, defines, _unwritten([node])))
+    given = list(map(frozenset, (gives, defines, _unwritten([node]))))
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     table = _symbols(node, text)
     if table is None:
         none: frozenset[str] = frozenset()
-        return Statement(node.lineno, text, "other", none, none, none, none, *given)
+        return Statement(first, text, "other", none, none, none, none, *given)
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
     changes = _changes(node)
     if isinstance(node, ast.Delete):
@@ -89,7 +108,8 @@ def _statement(node: ast.stmt, lines: list[str]) -> Statement:
         bound.add("*")
     modules = {module.partition(".")[0] for n in imports for module in _modules(n)}
     sets = map(frozenset, (bound, changes, _uses(table) | changes, modules))
-    return Statement(node.lineno, text, _kind(node), *sets, *given)
+    late = map(frozenset, (_now(table) | changes, _wraps(node), _touches(node), _effects(node)))
+    return Statement(first, text, _kind(node), *sets, *given, *late)
 
 
 def _symbols(node: ast.stmt, text: str) -> symtable.SymbolTable | None:
@@ -134,6 +154,8 @@ def _kind(node: ast.stmt) -> str:
         return "import"
     if isinstance(node, ast.If) and _asks_for_main(node.test):
         return "main"
+    if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute, ast.Lambda)):
+        return "alias"
     return "check" if _calls(node, {"check", "hint"}) else "other"
 
 
@@ -185,21 +207,61 @@ def _asks_for_main(test: ast.expr) -> bool:
 
 
 def _changes(node: ast.stmt) -> set[str]:
-    """Names that stand at the root of the targets `a[0] = …`, `a.b = …`, `a += …`."""
-    if isinstance(node, ast.Assign):
+    """Names that stand at the root of the targets `a[0] = …`, `a.b = …`, `a += …`, in branches and loops too."""
+    inner = [] if isinstance(node, SCOPES) else [one for block in _blocks(node) for one in block]
+    found = set().union(*map(_changes, inner))
+    targets: list = []
+    if isinstance(node, (ast.Assign, ast.Delete)):
         targets = node.targets
     elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
         targets = [node.target]
-    else:
-        return set()
-    found = set()
     for target in targets:
-        root = target
-        while isinstance(root, (ast.Subscript, ast.Attribute)):
-            root = root.value
-        if isinstance(root, ast.Name) and (root is not target or isinstance(node, ast.AugAssign)):
-            found.add(root.id)
+        name = _root(target)
+        if name and (not isinstance(target, ast.Name) or isinstance(node, ast.AugAssign)):
+            found.add(name)
     return found
+
+
+def _root(node: ast.AST) -> str:
+    """`a` of `a`, `a[0]`, `a.b.c`; "" of anything else."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _touches(node: ast.stmt) -> set[str]:
+    """What may be changed by calls made for their effect: `a.append(1)`, `fill(a)`, in branches and loops too."""
+    if isinstance(node, SCOPES):
+        return set()
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Await))):
+        return set().union(*(_touches(one) for block in _blocks(node) for one in block))
+    found = set()
+    for call in (n for n in ast.walk(node.value) if isinstance(n, ast.Call)):
+        if isinstance(call.func, ast.Name) and call.func.id in ONLY_LOOK:
+            continue
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        found |= {_root(one) for one in given} | ({_root(call.func)} if isinstance(call.func, ast.Attribute) else set())
+    return found - {""}
+
+
+def _effects(node: ast.AST) -> set[str]:
+    """What a function or class changes outside of itself when it is called, judged by the text alone."""
+    if not isinstance(node, SCOPES):
+        return set()
+    inner = [n for n in ast.walk(node) if isinstance(n, ast.stmt) and n is not node]
+    declared = set().union(*(n.names for n in inner if isinstance(n, (ast.Global, ast.Nonlocal))))
+    own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    own |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+    return declared | (set().union(*(_changes(n) | _touches(n) for n in inner)) - own)
+
+
+def _wraps(node: ast.stmt) -> set[str]:
+    """The name in `f = cache(f)` or `f = f`, where it isn't itself what is called."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+        return set()
+    name = node.targets[0].id
+    used = any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node.value))
+    return {name} if used and not _calls(node.value, {name}) else set()
 
 
 def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -217,6 +279,15 @@ def _uses(table: symtable.SymbolTable) -> set[str]:
         if (s.is_referenced() and (open_scope or s.is_global())) or s.is_declared_global()
     }
     return own.union(*map(_uses, table.get_children()))
+
+
+def _now(table: symtable.SymbolTable) -> set[str]:
+    """Names read while the statement itself runs: not in the bodies of functions."""
+    kind, name = table.get_type(), table.get_name()
+    if kind == "function" and name not in COMPREHENSIONS:
+        return set()
+    own = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (kind == "module" or s.is_global())}
+    return own.union(*map(_now, table.get_children()))
 
 
 def _segment(node: ast.stmt, lines: list[str]) -> str:

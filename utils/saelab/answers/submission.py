@@ -5,11 +5,9 @@ position. From the other cells only the definitions that an answer uses are take
 """
 
 import builtins
-import importlib.util
-import sys
+import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -20,22 +18,23 @@ from saelab.files import trouble
 
 from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
 from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
+from .modules import INSTALL, own_modules
 from .statements import Statement, examine
 
 BUILTINS = frozenset(dir(builtins))
-MODULE = """\
-import sys as _sys, types as _types
-_sys.modules[{name!r}] = _types.ModuleType({name!r})
-exec(compile({code!r}, {file!r}, "exec", dont_inherit=True), _sys.modules[{name!r}].__dict__)
-"""
 
 
 @dataclass
 class Piece:
-    """Code to run: `label` stands in its error messages."""
+    """Code to run: `label` stands in its error messages, `line` is where it begins in that cell (from 1).
+
+    `own` marks the answer's own cell: it has to define what no other piece does.
+    """
 
     label: str
     code: str
+    line: int = 1
+    own: bool = False
 
 
 @dataclass
@@ -70,12 +69,13 @@ class Submission:
     def answer(self, exercise: Exercise) -> Answer:
         """The student's answer to an exercise, ready to run after the course's own setup cells.
 
-        Of several cells the last one counts that defines the exercise and is more than its starter. A cell marked
+        Of several cells the last one counts that defines the exercise and is more than its starter, but for those
+        below the notebook's last `check` of it: what that saw is the answer. A cell marked
         with the exercise draws the choice to its own file; one marked with another exercise counts less. While the
         starter stands there, only a definition counts instead: any variable may happen to have the exercise's name.
         """
         found = Answer(exercise)
-        ranked = [(rank, cell) for cell in self.cells if (rank := self._rank(cell, exercise)) is not None]
+        ranked = [(rank, cell) for cell in self._all if (rank := self._rank(cell, exercise)) is not None]
         if any(rank >= STARTER for rank, _ in ranked):
             ranked = [(rank, cell) for rank, cell in ranked if rank % 10 != ASSIGNED or rank >= ASIDE]
         if not ranked:
@@ -85,7 +85,7 @@ class Submission:
             found.missing = True
             return found
         best = min(rank for rank, _ in ranked)
-        cell = [c for rank, c in ranked if rank == best][-1]
+        cell = self._checked([c for rank, c in ranked if rank == best], exercise)[-1]
         written = [c for rank, c in ranked if rank // 10 == best // 10 and rank % 10 <= UNREADABLE]
         if len(written) > 1:
             times = f"`{exercise.name}` is there {len(written)} times ({_list_places(written)})"
@@ -108,7 +108,7 @@ class Submission:
 
     def _elsewhere(self, exercise: Exercise) -> list[str]:
         """A note about definitions in another section's notebook, which are no answer to an exercise of this one."""
-        places = [c for c in self.cells if defines(c, exercise) and not (c.exercise or c.aside)]
+        places = [c for c in self._all if defines(c, exercise) and not (c.exercise or c.aside)]
         places = [c for c in places if not c.digest.problem and not is_the_courses(c, exercise)]
         if not places:
             return []
@@ -123,106 +123,174 @@ class Submission:
     @cached_property
     def _files(self) -> dict[str, set[Path]]:
         found = defaultdict(set)
-        for cell in self.cells:
+        for cell in self._all:
             found[cell.file.stem].add(cell.file)
         return found
 
     @cached_property
     def _marks(self) -> dict[str, set[Path]]:
         found = defaultdict(set)
-        for cell in self.cells:
+        for cell in self._all:
             found[cell.exercise].add(cell.file)
         return found
 
     @cached_property
     def _positions(self) -> dict[int, int]:
-        return {id(cell): position for position, cell in enumerate(self.cells)}
+        return {id(cell): position for position, cell in enumerate(self._all)}
+
+    @cached_property
+    def _all(self) -> list[StudentCell]:
+        """All cells, those of a file that a notebook runs by `%run` in the place where it does."""
+        found = []
+        for cell in self.cells:
+            found.append(cell)
+            for name in cell.runs:
+                found += self._ran(cell, name)
+        return found
+
+    def _ran(self, cell: StudentCell, name: str) -> list[StudentCell]:
+        """The cells of the file that a cell runs, as if they stood in its notebook."""
+        names = {name} if Path(name).suffix else {f"{name}.py", f"{name}.ipynb"}
+        paths = {c.file for c in self.cells if c.file.name in {Path(n).name for n in names} and c.file != cell.file}
+        if not paths:
+            return []
+        beside = {cell.file.parent / n for n in names} & paths
+        path = min(beside or paths)
+        ran = []
+        for one in (c for c in self.cells if c.file == path and not c.aside):
+            copy = replace(one, file=cell.file, unit=f"{path.name}, {one.unit}", exercise="")
+            copy.__dict__["digest"] = one.digest
+            ran.append(copy)
+        return ran
+
+    def _checked(self, cells: list[StudentCell], exercise: Exercise) -> list[StudentCell]:
+        """Those of an exercise's cells that its file's last `check` has seen, or all of them where it saw none."""
+        seen = [c for c in cells if self._positions[id(c)] <= self._last_check(c.file, exercise)[0]]
+        return seen or cells
+
+    def _last_check(self, file: Path, exercise: Exercise) -> tuple[float, float]:
+        """(position, line) of a file's last `check(…)` of an exercise; infinite where there is none."""
+        parts = set(exercise.parts)
+        found = [(p.position, p.statement.line) for p in self._checks.get(file, ()) if parts & p.statement.uses]
+        return max(found, default=(math.inf, math.inf))
+
+    @cached_property
+    def _checks(self) -> dict[Path, list[Place]]:
+        found = defaultdict(list)
+        for position, cell in enumerate(self._all):
+            for statement in cell.digest.statements:
+                if statement.kind in ("check", "main") and "check" in statement.uses:
+                    found[cell.file].append(Place(position, cell, statement))
+        return found
 
     def _collect(self, found: Answer, cell: StudentCell) -> None:
         """The pieces that an answer is made of, and the exercises it calls."""
         exercise = found.exercise
         setup = _setup(exercise.path, exercise.path.stat().st_mtime_ns)
-        parts_elsewhere = set(exercise.parts) - cell.digest.binds
-        taken = self._definitions_for(cell, parts_elsewhere, setup)
-        own = [p.statement for p in taken] + cell.digest.statements
         here = self._positions[id(cell)]
-        late = {p.statement.text: p for p in self._futures if p.cell.file == cell.file and p.position <= here}
-        first = [p.statement.text for p in taken if p.statement.binds & parts_elsewhere]
-        helpers = [p for p in taken if not p.statement.binds & parts_elsewhere]
+        grown = self._grown(cell, exercise)
+        taken = self._definitions_for(cell, grown, set(exercise.parts) - cell.digest.binds, setup)
+        own = [p.statement for p in [*taken, *grown]] + cell.digest.statements
+        late = [p for p in self._futures if p.cell.file == cell.file and p.position <= here]
         found.pieces = [Piece("setup", text) for text in setup.cells]
-        found.pieces += self._modules(own)
-        found.pieces += [Piece(p.cell.label, p.statement.text) for p in [*late.values(), *helpers]]
-        found.pieces.append(
-            Piece(f"{cell.label} ({exercise.name})", "\n".join([*first, _without_main(cell, exercise)]))
-        )
+        wanted = set().union(*(s.modules for s in own))
+        if modules := own_modules(self._all, cell.file.parent, wanted):
+            found.pieces.append(Piece("your own modules", INSTALL.format(found=modules)))
+        found.pieces += [_piece(p) for p in {p.statement.text: p for p in [*late, *taken]}.values()]
+        found.pieces.append(Piece(f"{cell.label} ({exercise.name})", _without_main(cell, exercise), own=True))
+        found.pieces += [_piece(p) for p in grown]
         bound = set().union(*(s.binds for s in own))
         called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
         found.uses = [e for e in content.exercises(exercise.chapter) if e.id != exercise.id and called & set(e.parts)]
 
+    def _grown(self, cell: StudentCell, exercise: Exercise) -> list[Place]:
+        """What is done to the answer below its cell, until its last `check`: methods attached, wrappers put around."""
+        parts, here = set(exercise.parts) & cell.digest.binds, self._positions[id(cell)]
+        end = self._last_check(cell.file, exercise)
+        if end[0] < here:
+            end = (math.inf, math.inf)
+        places = {id(p.statement): p for name in parts for p in self._index.get((cell.file, name), [])}
+        found = []
+        for p in places.values():
+            s = p.statement
+            if here < p.position and (p.position, s.line) <= end and parts & (s.changes | s.wraps | s.touches):
+                found.append(p)
+        return sorted(found, key=lambda p: (p.position, p.statement.line))
+
     @cached_property
     def _index(self) -> dict[tuple[Path, str], list[Place]]:
         """(file, name) → the statements of the file that bind or change the name, in order."""
-        index = defaultdict(list)
-        for position, cell in enumerate(self.cells):
-            for statement in cell.digest.statements:
-                place = Place(position, cell, statement)
-                for name in (statement.binds | statement.changes) if statement.kind != "check" else ():
-                    index[cell.file, name].append(place)
+        index: dict[tuple[Path, str], list[Place]] = defaultdict(list)
+        imported: dict[Path, set[str]] = defaultdict(set)
+        effects: dict[tuple[Path, str], set[str]] = defaultdict(set)  # of calling what has the name
+        for cell in self._all:
+            for s in cell.digest.statements:
+                imported[cell.file] |= s.binds if s.kind == "import" else set()
+                for name in s.binds if s.effects else ():
+                    effects[cell.file, name] |= s.effects
+        for position, cell in enumerate(self._all):
+            for s in cell.digest.statements:
+                if s.kind == "check":
+                    continue
+                called = set().union(*(effects.get((cell.file, name), ()) for name in s.now))
+                for name in s.binds | s.changes | ((s.touches | called) - imported[cell.file]):
+                    index[cell.file, name].append(Place(position, cell, s))
         return index
 
     @cached_property
     def _futures(self) -> list[Place]:
         """Imports from `__future__`, which hold in a notebook for all cells behind."""
-        cells = enumerate(self.cells)
+        cells = enumerate(self._all)
         return [Place(n, cell, s) for n, cell in cells for s in cell.digest.statements if "__future__" in s.modules]
 
-    def _definitions_for(self, cell: StudentCell, parts: set[str], setup: "Setup") -> list[Place]:
+    def _definitions_for(self, cell: StudentCell, grown: list[Place], parts: set[str], setup: "Setup") -> list[Place]:
         """Statements of the file's other cells that bind a name the answer uses, theirs included, in order.
 
         What stands above the answer's cell is preferred to what stands below. A builtin's name is looked for only
-        among definitions and imports, so that a stray `max = 3` does no harm. Star imports (`*`) are taken only when
-        a name is found nowhere else, and what the course's setup runs anyway is not run twice.
+        among definitions and imports, so that a stray `max = 3` does no harm. Star imports (`*`) are taken where a
+        name is a builtin's or found nowhere else, and what the course's setup runs anyway is not run twice.
         """
         here = self._positions[id(cell)]
         own = cell.digest.binds
-        queue = [*parts, *(cell.digest.uses - own)]
-        seen, taken = set(queue), {}
-        unresolved = False
+        queue = [*parts, *cell.digest.needs]
+        queue += set().union(*(p.statement.uses | p.statement.now for p in grown)) - own - set(queue)
+        seen, taken = set(queue), {id(p.statement): p for p in grown}
+        star = False
         while queue:
             name = queue.pop()
-            places = [p for p in self._index.get((cell.file, name), []) if p.cell is not cell]
-            if name in BUILTINS:
-                places = [p for p in places if p.statement.kind in ("definition", "import")]
+            places = self._places(cell, name, setup)
             above = [p for p in places if p.position < here]
-            if any(name in p.statement.binds for p in above):
+            if any(name in p.statement.binds for p in above) or name in own:
                 places = above
-            if not any(name in p.statement.binds for p in places) and not (name in BUILTINS or name in setup.binds):
-                unresolved = True
-            if not queue and unresolved and "*" not in seen:
+            found = any(name in p.statement.binds for p in places)
+            star = star or (name in BUILTINS or not (found or name in setup.binds))
+            if not queue and star and "*" not in seen:
                 queue, seen = ["*"], seen | {"*"}
             for place in places:
                 if id(place.statement) not in taken and place.statement.text not in setup.statements:
                     taken[id(place.statement)] = place
-                    new = place.statement.uses - seen - own
+                    s = place.statement
+                    new = ((s.uses - own) | (s.now & own)) - seen
                     seen |= new
                     queue += new
-        return sorted(taken.values(), key=lambda p: (p.position, p.statement.line))
+        own_places = {id(p.statement) for p in grown}
+        chosen = [p for p in taken.values() if id(p.statement) not in own_places]
+        return sorted(chosen, key=lambda p: (p.position, p.statement.line))
 
-    def _modules(self, statements: Iterable[Statement]) -> list[Piece]:
-        """The student's own .py files that these statements import, as modules; none hides an installed one."""
-        files = defaultdict(list)
-        for cell in self.cells:
-            if cell.file.suffix.lower() == ".py" and cell.file.stem.isidentifier():
-                files[cell.file.stem].append(cell)
-        found: dict[str, Piece] = {}
-        wanted = sorted(set().union(*(s.modules for s in statements)))
-        while wanted:
-            name = wanted.pop()
-            if name in files and name not in found and not _is_installed(name):
-                code = "\n".join(cell.text for cell in files[name])
-                found[name] = Piece(f"{name}.py", MODULE.format(name=name, code=code, file=f"{name}.py"))
-                wanted += sorted(set().union(*(s.modules for c in files[name] for s in c.digest.statements)))
-        return list(reversed(found.values()))
+    def _places(self, cell: StudentCell, name: str, setup: "Setup") -> list[Place]:
+        """Where another cell of the file binds or changes a name, as far as that may matter to an answer.
+
+        An exercise's name means its definition and what was made of that, not a variable that has it for a while.
+        """
+        places = [p for p in self._index.get((cell.file, name), []) if p.cell is not cell]
+        if name in BUILTINS:
+            return [p for p in places if p.statement.kind in ("definition", "import", "alias")]
+        if name in setup.binds:
+            places = [p for p in places if name in p.statement.binds | p.statement.changes]
+        if name in _parts_of_exercises() and any(name in p.statement.defines for p in places):
+            kept = [(p, p.statement) for p in places]
+            return [p for p, s in kept if name in s.defines | s.wraps | s.changes | s.touches or s.kind == "import"]
+        return places
 
 
 def read(path: Path) -> Submission:
@@ -247,7 +315,7 @@ def from_bytes(path: Path, data: bytes) -> Submission:
     """The same for a file that has been read already; `path` only names it."""
     cells = read_cells(str(path), data)
     for cell in cells:
-        cell.file = path
+        cell.file = path.parent / cell.file if cell.file.name else path
     return Submission(path, cells)
 
 
@@ -283,8 +351,12 @@ def _without_main(cell: StudentCell, exercise: Exercise) -> str:
     return "\n".join(lines)
 
 
-def _is_installed(module: str) -> bool:
-    return module in sys.modules or importlib.util.find_spec(module) is not None
+def _piece(place: Place) -> Piece:
+    return Piece(place.cell.label, place.statement.text, place.statement.line)
+
+
+def _parts_of_exercises() -> set[str]:
+    return {part for exercise in content.exercises() for part in exercise.parts}
 
 
 def _list_places(cells: list[StudentCell]) -> str:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,8 @@ class Peer:
             raise Gone("malformed", "The reply belongs to no question.")
         note(reply.get("things"))
         if "error" in reply:
-            raise _exception(*(_words(reply.get(key)) for key in ("error", "message", "line")))
+            name, message, line = (_words(reply.get(key)) for key in ("error", "message", "line"))
+            raise _exception(name, message, line, reply.get("kinds"))
         return reply
 
     def _allow(self, until: float) -> None:
@@ -126,7 +128,7 @@ class RemoteParts(dict):
         super().__init__()
         self._peer, self._seed, self._seeded = peer, 0, torch.initial_seed()
         peer.left = TOTAL
-        pieces = [[piece.label, piece.code] for piece in answer.pieces]
+        pieces = [[piece.label, piece.code, piece.line, piece.own] for piece in answer.pieces]
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
         except Exception as error:
@@ -296,16 +298,34 @@ def _words(said) -> str:
     return text
 
 
-def _exception(name: str, message: str, line: str) -> Exception:
-    """What was raised over there: a builtin that is made of a message, or a RemoteError of the same name."""
+def _exception(name: str, message: str, line: str, kinds=()) -> Exception:
+    """What was raised over there: a builtin that is made of a message, or one of the same name.
+
+    That is caught by what would catch it there: `kinds` names the builtin exceptions it is one of.
+    """
     kind = getattr(builtins, name, None)
     try:
         error: Exception | None = kind(message) if isinstance(kind, type) and issubclass(kind, Exception) else None
     except TypeError:
         error = None
-    error = error or type(_name(name), (RemoteError,), {})(message)
+    error = error or _like(name, message, kinds)
     error.student_line = line  # type: ignore[attr-defined, union-attr]
     return error
+
+
+def _like(name: str, message: str, kinds) -> Exception:
+    """An exception of a class made here, a subclass of the builtin ones named, of which there may be no more than 9."""
+    named = kinds[:9] if type(kinds) is list else []
+    found = [getattr(builtins, kind, None) for kind in named if type(kind) is str]
+    bases: list[Any] = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    bases = [kind for kind in bases if not any(issubclass(other, kind) and other is not kind for other in bases)]
+    for parents in ([RemoteError, *dict.fromkeys(bases)], [RemoteError]):
+        try:
+            made: Any = type(_name(name), tuple(parents), {"__str__": lambda _self: message})
+            return made.__new__(made, message)
+        except TypeError:  # these can't be one class
+            continue
+    return RemoteError(message)
 
 
 def environment() -> dict[str, str]:

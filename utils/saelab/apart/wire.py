@@ -1,10 +1,11 @@
 """Values as bytes and back, for talking to the process that runs a student's code.
 
-Only data travels: None, truth values, numbers, text, lists, tuples, sets, dictionaries, tensors of the
-listed dtypes, handles (numbers that name objects which stay in the other process), and, towards the student's code
-only, recipes (a name and plain options, from which the other side makes the thing itself). The format is a JSON header
-and the tensors' bytes behind it; nothing that is read is ever executed or unpickled, and what is read can't be much
-larger in memory than it was as bytes.
+Only data travels: None, truth values, numbers, text, lists, tuples, sets, dictionaries, tensors and numpy's arrays of
+the listed dtypes (what is of a class made from one of these travels as that one; a named tuple keeps its names),
+handles (numbers that name objects which stay in the other process), and, towards the student's code only, recipes (a
+name and plain options, from which the other side makes the thing itself). The format is a JSON header and the
+tensors' bytes behind it; nothing that is read is ever executed or unpickled, and what is read can't be much larger in
+memory than it was as bytes.
 """
 
 import json
@@ -12,7 +13,10 @@ import math
 import socket
 import struct
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +30,7 @@ KINDS: dict[type, str] = {list: "l", tuple: "u", set: "s", frozenset: "f"}
 LIMIT = 128 * 2**20  # bytes in one message
 HEADER = 4 * 2**20  # bytes of its header
 DEPTH, ITEMS = 20, 100_000
+NAMES = 50  # of one named tuple
 
 
 class WireError(Exception):
@@ -74,6 +79,7 @@ def decode(message: bytes, recipes: bool = False):
 def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
     if depth > DEPTH:
         raise WireError("nested too deeply")
+    value = plain(value)
     kind = type(value)
     if value is None or kind in (bool, int, float, str):
         return {"v": value}
@@ -83,15 +89,54 @@ def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
         if len(value) > ITEMS:
             raise WireError(f"a {kind.__name__} of {len(value)} items is longer than the {ITEMS} allowed")
         return {KINDS[kind]: [_pack(item, blobs, depth + 1, recipes) for item in value]}
-    if kind is dict or kind.__name__ == "OrderedDict":
-        if not all(type(key) is str for key in value):
-            raise WireError("a dictionary whose keys are not all text")
-        return {"d": [[str(key), _pack(item, blobs, depth + 1, recipes)] for key, item in value.items()]}
+    if isinstance(value, tuple):  # with names: what else is a tuple is a plain one by now
+        names = [name for name in value._fields if type(name) is str]  # type: ignore[attr-defined]
+        return {"n": names, "u": [_pack(item, blobs, depth + 1, recipes) for item in value]}
+    if kind is dict:
+        pairs = [[_pack_key(key, blobs, depth, recipes), item] for key, item in value.items()]
+        return {"d": [[key, _pack(item, blobs, depth + 1, recipes)] for key, item in pairs]}
     if isinstance(value, Tensor):
         return _pack_tensor(value, blobs)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return {"a": _pack_tensor(torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape)), blobs)}
     if recipes and (made := recipe_of(value)):
         return {"r": made.name, "o": dict(made.options)}
     raise WireError(f"a {kind.__name__}, which is not data")
+
+
+def plain(value):
+    """A value of a class that is made from a builtin one (enumerations, numpy's numbers, counters …) as that one.
+
+    The names of a named tuple are kept: what a check reads off a result here, it reads off there.
+    """
+    if isinstance(value, np.generic) and not isinstance(value, (np.void, np.object_)):
+        value = value.item()
+    if type(value) is bool:  # which Python counts among the whole numbers
+        return value
+    base: Any = next(
+        (base for base in (int, float, str, list, tuple, set, frozenset, dict) if isinstance(value, base)), None
+    )
+    if base in (None, type(value)) or (base is tuple and len(getattr(value, "_fields", ())) == len(value) > 0):
+        return value
+    return str.__str__(value) if base is str else base(value)
+
+
+def _pack_key(key, blobs: list[bytes], depth: int, recipes: bool):
+    """The key of a dictionary: text as it is, other numbers and words as nodes."""
+    key = plain(key)
+    if type(key) is str:
+        return key
+    if not isinstance(key, (bool, int, float, tuple, type(None))):
+        raise WireError(f"a dictionary with a {type(key).__name__} for a key")
+    return _pack(key, blobs, depth + 1, recipes)
+
+
+def _named(names: list, items: list) -> tuple:
+    """A tuple whose items have names as well; raises WireError for what are no names."""
+    if len(names) != len(items) or len(names) > NAMES or not all(type(n) is str and n.isidentifier() for n in names):
+        raise WireError("a tuple with names that are none")
+    made = {name: property(itemgetter(place)) for place, name in enumerate(names) if not name.startswith("_")}
+    return type("Named", (tuple,), made)(items)
 
 
 def _pack_tensor(value: Tensor, blobs: list[bytes]) -> dict:
@@ -124,6 +169,10 @@ class _Reader:
             return _text(node["v"]) if type(node["v"]) is str else node["v"]
         if "h" in node:
             return Handle(int(node["h"]))
+        if "a" in node:
+            return self.value(node["a"], depth + 1).numpy()
+        if "n" in node:
+            return _named(node["n"], [self.value(item, depth + 1) for item in node["u"]])
         for kind, key in KINDS.items():
             if key in node:
                 return kind(self.value(item, depth + 1) for item in node[key])  # what can't be in a set is malformed
@@ -132,8 +181,11 @@ class _Reader:
                 raise WireError("a recipe, where none may come")
             return Recipe(_text(node["r"]), tuple(sorted(node["o"].items())))
         if "d" in node:
-            return {_text(key): self.value(item, depth + 1) for key, item in node["d"]}
+            return {self.key(key, depth): self.value(item, depth + 1) for key, item in node["d"]}
         return self.tensor(DTYPES[node["t"]], [int(size) for size in node["shape"]], bool(node["grad"]))
+
+    def key(self, node: str | dict, depth: int):
+        return _text(node) if isinstance(node, str) else self.value(node, depth + 1)
 
     def tensor(self, dtype: torch.dtype, shape: list[int], grad: bool) -> Tensor:
         if len(shape) > 16 or any(not 0 <= size < 2**40 for size in shape):  # before they are multiplied

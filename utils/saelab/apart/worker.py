@@ -11,8 +11,9 @@ import socket
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from functools import cache, partial
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -23,7 +24,9 @@ from saelab.answers import Piece, define, quiet
 from saelab.checking import tensors_in
 from saelab.content import Solved
 
-from .wire import Handle, WireError, decode, encode, receive, send
+from .wire import ITEMS, Handle, WireError, decode, encode, receive, send
+
+LISTED = (Iterator, range, KeysView, ValuesView, ItemsView)  # results that a check goes through once: sent as lists
 
 
 class Worker:
@@ -45,12 +48,12 @@ class Worker:
             return getattr(self, f"do_{request.pop('do')}")(**request)
         except (Exception, SystemExit, RecursionError) as error:
             said = {"error": type(error).__name__, "message": _message(error), "line": _student_line(error)}
-            return said | {"things": checking.told()}
+            return said | {"kinds": _kinds(error)} | {"things": checking.told()}
 
     def do_define(self, pieces: list, parts: list, earlier: list) -> dict:
         if earlier:
             saelab.reference = _references(earlier)
-        self.parts = define([Piece(label, code) for label, code in pieces], parts)
+        self.parts = define([Piece(*piece) for piece in pieces], parts)
         checking.settle()  # what a cell has set holds for its own code, not for the next answer
         return {"signatures": {name: _signature(fn) for name, fn in self.parts.items()}}
 
@@ -105,6 +108,8 @@ class Worker:
         return {"value": sent, "kind": kind, "after": tuple(given), "call": self.count, "things": checking.told()}
 
     def _portable(self, value):
+        if isinstance(value, LISTED) and not callable(value):
+            value = list(islice(value, ITEMS + 1))
         try:
             encode(value)
             return value
@@ -152,6 +157,11 @@ def _message(error: BaseException) -> str:
     """What it says; of a KeyError the key, for which that is quoted."""
     is_key = isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str)
     return str(error.args[0] if is_key else error)[:2000]
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """Python's own exceptions that it is one of, the nearest first."""
+    return [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins" and kind is not object]
 
 
 def _student_line(error: BaseException) -> str:

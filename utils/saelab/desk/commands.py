@@ -186,8 +186,19 @@ def work_in(folder: Path, exercises: Iterable[Exercise]) -> tuple[dict[str, Subm
                 parts.append(answers.read(path))
             except answers.SubmissionError as error:
                 problems.append(str(error))
+        parts += _modules_in(folder, chapter) if parts else []
         found[chapter] = answers.merge(parts) if parts else Submission(folder / chapter, [])
     return found, problems
+
+
+def _modules_in(folder: Path, chapter: str) -> list[Submission]:
+    """The student's own .py files that a notebook may import: beside it, in folders there, and in the course folder."""
+    found = []
+    paths = itertools.chain(folder.glob("*.py"), (folder / chapter).rglob("*.py"))
+    for path in sorted(p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)):
+        with contextlib.suppress(answers.SubmissionError):  # one that is needed and can't be read is missed by its name
+            found.append(answers.read(path))
+    return found
 
 
 def solution(exercise: Exercise, folder: Path | None, give_up: bool) -> str:
