@@ -93,3 +93,23 @@ def test_a_line_is_found_on_either_side_of_the_principal_axes(irreducible, rng, 
         rare, angle = rng.uniform(N) < 0.3, sense * rng.uniform(1, low=1.0, high=1.2)
         flat = rng.normal(N, 1) * circle(turn + rare * angle) + 0.01 * rng.normal(N, 2)
         expect(irreducible(flat), False, "a cross, 70% of its points on one arm and 30% on the other")
+
+
+OTHERS = ["a square", "a Gaussian", "a cross", "a V"]
+
+
+def other(kind, rng):
+    """A cloud that is no ring; the first two are separable, the others mixtures."""
+    first, angle = rng.uniform(N) < 0.5, rng.uniform(1, low=0.9, high=1.5)
+    arms = circle(first * angle)
+    made = {"a square": rng.uniform(N, 2), "a Gaussian": rng.normal(N, 2), "a cross": rng.normal(N, 1) * arms}
+    return made.get(kind, rng.uniform(N, 1) * arms)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_rings_are_told_apart_from_others_in_whatever_order_they_come(irreducible, rng, kind):
+    """Nothing but the points may decide: not the size of the cloud, nor what came before it."""
+    for place in rng.permutation(8).tolist():
+        flat = circle(rng.uniform(N, high=2 * torch.pi)) if place < 4 else other(kind, rng)
+        acts = turned(flat / flat.std(dim=0).max(), rng) + 0.01 * rng.normal(N, 2)
+        expect(irreducible(acts), place < 4, "a ring" if place < 4 else kind)

@@ -48,7 +48,7 @@ class Answer:
     missing: bool = False
     unwritten: bool = False  # the cell is the starter to the letter
     notes: list[str] = field(default_factory=list)
-    uses: list[Exercise] = field(default_factory=list)  # of the chapter, which this answer calls by name
+    uses: list[Exercise] = field(default_factory=list)  # earlier ones of the chapter, which this answer calls by name
 
 
 @dataclass
@@ -157,7 +157,7 @@ class Submission:
         )
         bound = set().union(*(s.binds for s in own))
         called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
-        found.uses = [e for e in content.exercises(exercise.chapter) if e.id != exercise.id and called & set(e.parts)]
+        found.uses = [e for e in content.before(exercise) if called & set(e.parts)]
 
     @cached_property
     def _index(self) -> dict[tuple[Path, str], list[Place]]:
