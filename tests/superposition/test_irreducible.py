@@ -95,3 +95,23 @@ def test_the_unit_of_the_activations_does_not_matter(irreducible, rng):
     expect(irreducible(tiny), True, "a ring of radius 0.01, in float64")
     cross = 100 * rng.normal(N, 1) * circle((rng.uniform(N) < 0.5) * 1.2) + rng.normal(N, 2)
     expect(irreducible(turned(cross, rng)), False, "a cross with arms of length 100")
+
+
+OTHERS = ["a square", "a cross", "a V"]
+
+
+def other(kind, rng):
+    """A cloud that is no ring; a square is separable, the others are mixtures."""
+    first, angle = rng.uniform(N) < 0.5, rng.uniform(1, low=0.9, high=1.5)
+    arms = circle(first * angle)
+    made = {"a square": rng.uniform(N, 2), "a cross": rng.normal(N, 1) * arms, "a V": rng.uniform(N, 1) * arms}
+    return made[kind]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_rings_are_told_apart_from_others_in_whatever_order_they_come(irreducible, rng, kind):
+    """Nothing but the points may decide: not the size of the cloud, nor what came before it."""
+    for place in rng.permutation(8).tolist():
+        flat = circle(rng.uniform(N, high=2 * torch.pi)) if place < 4 else other(kind, rng)
+        acts = turned(flat / flat.std(dim=0).max(), rng) + 0.01 * rng.normal(N, 2)
+        expect(irreducible(acts), place < 4, "a ring" if place < 4 else kind)

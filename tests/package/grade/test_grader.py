@@ -11,6 +11,8 @@ import time
 import psutil
 import pytest
 
+from saelab.grade.grader import seed_of
+
 LIMIT = 15  # seconds for one exercise; one that never ends takes them all
 
 SCALE = """
@@ -41,6 +43,10 @@ CLASS = {
     "awaits": "# %%\nfrom __future__ import annotations\n# %%\nimport asyncio\ndef double(x: NotThere):\n"
     + f"    return 2 * x\nawait asyncio.sleep(0.01)\n# %%\n{QUADRUPLE}\nawait asyncio.sleep(0)\n# %%\n{SCALE}",
     "squares": "def double(x):\n    return x * x\n" + QUADRUPLE + SCALE,
+    "half": SCALE.replace("torch.rand(", "torch.randn("),
+    "leans": "def double(x):\n    return quadruple(x) / 2\n" + QUADRUPLE + SCALE,
+    "skips": QUADRUPLE,
+    "huge": "def double(x):\n    return 10**400\ndef quadruple(x):\n    return 4 * x\n" + SCALE,
     "detached": "def double(x):\n    return (x + x).detach()\n",
     "loops": "def double(x):\n    while True: pass\n" + SCALE,
     "exits": "import os\ndef double(x):\n    os._exit(0)\n" + SCALE,
@@ -111,7 +117,7 @@ def test_honest_work_gets_full_marks(graded, student):
 def test_what_went_wrong_is_said(graded, student, status, said):
     grade = grades(graded[1], student)["double"]
     assert grade["status"] == status and said in grade["message"], grade
-    assert grade["points"] == (1 if student == "squares" else 0)  # at 1 its gradient is right
+    assert grade["points"] == 0  # that the gradient is 2 can be known without computing
 
 
 def test_a_mistake_is_named_and_costs_one_exercise(graded):
@@ -122,7 +128,24 @@ def test_a_mistake_is_named_and_costs_one_exercise(graded):
 
 
 def test_what_is_half_right_gets_part_of_the_points(graded):
-    assert 0 < grades(graded[1], "detached")["double"]["points"] < 2
+    assert 0 < grades(graded[1], "half")["Scale"]["points"] < 3
+    assert grades(graded[1], "detached")["double"]["points"] == 0, "its only named fact that holds can be guessed"
+
+
+def test_a_later_or_missing_exercise_is_not_solved_for_anybody(graded):
+    assert grades(graded[1], "leans")["double"]["status"] == "failed", "quadruple stands later"
+    assert grades(graded[1], "skips")["quadruple"]["status"] == "failed", "double was not tried"
+
+
+def test_a_value_too_large_for_a_float_stays_in_its_exercise(graded):
+    told = grades(graded[1], "huge")
+    assert told["double"]["status"] == "failed" and "64 bits" in told["double"]["message"]
+    assert told["quadruple"]["status"] == told["Scale"]["status"] == "passed"
+
+
+def test_a_file_handed_in_again_meets_other_numbers():
+    first, again = seed_of("secret", "hash of the file"), seed_of("secret", "hash of the mended file")
+    assert first != again and first == seed_of("secret", "hash of the file") != seed_of("other", "hash of the file")
 
 
 def test_what_breaks_in_one_exercise_breaks_no_other(graded):

@@ -381,3 +381,24 @@ def test_who_killed_a_child_is_told_however_soon_it_is_asked():
         child.ask(do="define", pieces=[["cell 1", "def answer(): ..."]], parts=["answer"], earlier=[])
         child.close()
         assert child.ended in ("itself", "stopped")  # it ends when nobody is there any more, or when it is told to
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_handed_in_is_hidden_even_below_a_folder_of_pythons_own(kind, small_course):
+    """A class in /usr/src, or in the environment's folder, lies where the child may otherwise read."""
+    try:
+        folder = Path(tempfile.mkdtemp(dir="/usr/local"))
+    except OSError:
+        pytest.skip("nothing can be written below /usr/local here")
+    try:
+        folder.chmod(0o755)
+        ada = folder / "ada.py"
+        ada.write_text("def double(x):\n    return 2 * x\n")
+        hidden = [folder] if kind == "folder" else [ada]
+        with Grader(Settings("seed", ("small/double",)), []) as grader:
+            with pytest.raises(JailError, match="ada.py"):
+                grader.probe([ada])
+        with Grader(Settings("seed", ("small/double",)), hidden) as grader:
+            assert grader.probe([ada])["mount"]
+    finally:
+        shutil.rmtree(folder)

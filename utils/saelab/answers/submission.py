@@ -47,7 +47,7 @@ class Answer:
     missing: bool = False
     unwritten: bool = False  # the cell is the starter to the letter
     notes: list[str] = field(default_factory=list)
-    uses: list[Exercise] = field(default_factory=list)  # of the chapter, which this answer calls by name
+    uses: list[Exercise] = field(default_factory=list)  # earlier ones of the chapter, which this answer calls by name
 
 
 @dataclass
@@ -201,7 +201,7 @@ class Submission:
         found.pieces += [_piece(p) for p in grown]
         bound = set().union(*(s.binds for s in own))
         called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
-        found.uses = [e for e in content.exercises(exercise.chapter) if e.id != exercise.id and called & set(e.parts)]
+        found.uses = [e for e in content.before(exercise) if called & set(e.parts)]
 
     def _grown(self, cell: StudentCell, exercise: Exercise) -> list[Place]:
         """What is done to the answer below its cell, until its last `check`: methods attached, wrappers put around."""

@@ -31,6 +31,7 @@ LIMIT = 128 * 2**20  # bytes in one message
 HEADER = 4 * 2**20  # bytes of its header
 DEPTH, ITEMS = 20, 100_000
 NAMES = 50  # of one named tuple
+LARGEST = 2**63  # of whole numbers: what a tensor can hold
 
 
 class WireError(Exception):
@@ -81,6 +82,8 @@ def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
         raise WireError("nested too deeply")
     value = plain(value)
     kind = type(value)
+    if kind is int and not -LARGEST <= value < LARGEST:
+        raise WireError("a whole number of more than 64 bits")
     if value is None or kind in (bool, int, float, str):
         return {"v": value}
     if isinstance(value, Handle):
@@ -166,6 +169,8 @@ class _Reader:
         if "v" in node:
             if type(node["v"]) not in (type(None), bool, int, float, str):
                 raise WireError("malformed value")
+            if type(node["v"]) is int and not -LARGEST <= node["v"] < LARGEST:
+                raise WireError("a whole number of more than 64 bits")
             return _text(node["v"]) if type(node["v"]) is str else node["v"]
         if "h" in node:
             return Handle(int(node["h"]))

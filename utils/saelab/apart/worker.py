@@ -59,7 +59,7 @@ class Worker:
 
     def reseed(self, number: int) -> None:
         """Seed the random numbers, forget the objects and results of the test before."""
-        torch.default_generator.manual_seed(number)
+        checking.seed_everything(number)
         self.kept, self.calls = [], {}
         checking.begin_test()
 
@@ -114,7 +114,7 @@ class Worker:
             encode(value)
             return value
         except WireError:
-            return self._keep(value) if not isinstance(value, (Tensor, list, tuple, dict)) else _refuse(value)
+            return self._keep(value) if not isinstance(value, (Tensor, list, tuple, dict, int)) else _refuse(value)
 
     def _keep(self, value) -> Handle:
         self.kept.append(value)
@@ -137,6 +137,8 @@ def _references(earlier: list) -> Callable[[str], Solved]:
 
 
 def _refuse(value):
+    if isinstance(value, int):
+        raise OverflowError("the result is a whole number of more than 64 bits")
     raise WireError(f"the result holds something that is not data (in a {type(value).__name__})")
 
 

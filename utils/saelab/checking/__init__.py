@@ -16,8 +16,9 @@ from .compare import give_ours
 from .contract import Complaint, Damaged, NotDifferentiable, WrongSignature
 from .derivatives import gradients
 from .earlier import check_with_dependencies, note_on_solved
+from .earning import credit, guessers_points
 from .explain import in_words, own_line
-from .randomness import Rng, seed_of_student
+from .randomness import Rng, seed_everything, seed_of_student
 from .recipes import begin_test, harm, lend, made_of, note, recipe, recipe_of, runs, take_back, told
 from .runner import CheckError, Reference, run, tests_of
 from .things import Recipe
@@ -26,7 +27,8 @@ from .watched import Call, Gone, watch
 
 __all__ = [
     "Call", "CheckError", "Complaint", "Damaged", "EMPTY", "Gone", "NotDifferentiable", "Recipe", "Reference",
-    "Rng", "WrongSignature", "alter", "begin_test", "check_with_dependencies", "give_ours", "gradients", "harm",
+    "Rng", "WrongSignature", "alter", "begin_test", "check_with_dependencies", "credit", "give_ours", "gradients",
+    "guessers_points", "harm",
     "in_words", "lend", "made_of", "note", "note_on_solved", "own_line", "recipe", "recipe_of", "run", "runs",
-    "seed_of_student", "settle", "settled", "take_back", "tensors_in", "tests_of", "told", "watch",
+    "seed_everything", "seed_of_student", "settle", "settled", "take_back", "tensors_in", "tests_of", "told", "watch",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from saelab import content
 from saelab.content import Exercise
 
-COUNTS = ("exercises", "checks", "hints", "points", "minutes", "reference_passes", "starter_fails")
+COUNTS = ("exercises", "checks", "hints", "points", "minutes", "reference_passes", "starter_fails", "guesser")
 
 
 def audit(names: list[str], seeds: int, jobs: int | None = None, progress: bool = True) -> tuple[dict, list[str]]:
@@ -45,7 +45,7 @@ def audit(names: list[str], seeds: int, jobs: int | None = None, progress: bool 
 
 def audit_one(name: str, seeds: int) -> tuple[dict, list[str]]:
     """Counts and problems of one exercise."""
-    from . import runner
+    from . import earning, runner
 
     started, exercise = time.perf_counter(), content.find(name)
     row, problems = _empty(seeds), []
@@ -92,6 +92,9 @@ def audit_one(name: str, seeds: int) -> tuple[dict, list[str]]:
         row["undescribed"]["named"] += told is not None
         if told:
             note(f"{how} is told it is {told}, which it isn't")
+    row["guesser"] = earning.guessers_points(exercise)
+    if row["guesser"]:
+        note(f"a guesser gets {row['guesser']:g} points: a test needs several cases that look alike, in random order")
     row["seconds"] = round(time.perf_counter() - started, 2)
     return row, problems
 
@@ -196,6 +199,7 @@ def complete(row: dict) -> bool:
         and named >= 0.95 * wrong["written"]
         and right["accepted"] == right["written"]
         and row["undescribed"]["named"] == 0
+        and row["guesser"] == 0
     )
 
 
@@ -215,6 +219,7 @@ def main(names: list[str], seeds: int, as_json: bool, jobs: int | None = None) -
                 f"{wrong['written']} caught, {wrong['named']} named ({wrong['named_beside_others']} beside other right "
                 f"parts, {wrong['named_unfinished']} beside unwritten ones); undescribed {row['undescribed']['named']}/"
                 f"{row['undescribed']['tried']} named; alternatives {right['accepted']}/"
-                f"{right['written']} accepted; {row['seeds']} seeds, {row['seconds']:.0f} s"
+                f"{right['written']} accepted; a guesser gets {row['guesser']:g} of {row['points']} points; "
+                f"{row['seeds']} seeds, {row['seconds']:.0f} s"
             )
     return 0 if complete(result["total"]) else 1

@@ -6,6 +6,7 @@ that is right in another dress (a 0-d tensor for a float, a list for a tuple) is
 """
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -144,12 +145,15 @@ def _fit_scalar(said: str, kind: type, value):
     whole = isinstance(value, int) and not isinstance(value, bool)
     fits = {
         float: whole or isinstance(value, float),
-        int: whole or isinstance(value, float) and value == value // 1,
+        int: whole or isinstance(value, float) and math.isfinite(value) and value == value // 1,
         bool: isinstance(value, bool),
     }
     if not fits[kind]:
         raise BadResult(f"{said} {describe(value)}; a single {kind.__name__} was expected.")
-    return kind(value)
+    try:
+        return kind(value)
+    except OverflowError:
+        raise BadResult(f"{said} a number too large for a {kind.__name__}.") from None
 
 
 def _fit_tensor(said: str, annotation, value, sizes: dict, dtype: torch.dtype) -> Tensor:

@@ -1,5 +1,6 @@
 """Checking a student's work: an answer that leans on another one is not punished for that one."""
 
+import inspect
 import types
 from collections.abc import Callable
 
@@ -42,9 +43,22 @@ def note_on_solved(used: list[Exercise]) -> str:
 
 
 def _earlier_exercises(exercise: Exercise, parts: dict[str, types.FunctionType]) -> list[Exercise]:
-    """Exercises of the chapter, other than this one, whose names these functions use as globals."""
+    """Exercises before this one that the student has tried and whose names these functions use as globals."""
     names = set().union(*map(names_in, parts.values()))
-    return [e for e in content.exercises(exercise.chapter) if e.id != exercise.id and names & set(e.parts)]
+    known: dict = {name: made for fn in parts.values() for name, made in fn.__globals__.items()}
+    return [e for e in content.before(exercise) if any(_is_tried(e, known.get(part)) for part in names & set(e.parts))]
+
+
+def _is_tried(exercise: Exercise, made: object) -> bool:
+    """Is it something of the student's, and not the starter, which only raises NotImplementedError(its name)?"""
+    return made is not None and not ("NotImplementedError" in names_in(made) and _says(made, exercise.name))
+
+
+def _says(made: object, word: str) -> bool:
+    """Is the word a constant of this function's, or of a method of this class?"""
+    if inspect.isclass(made):
+        return any(_says(method, word) for method in vars(made).values())
+    return isinstance(made, types.FunctionType) and word in made.__code__.co_consts
 
 
 def _rebind(fn: types.FunctionType, names: dict[str, Callable]) -> types.FunctionType:

@@ -19,6 +19,7 @@ NUMBER, WHOLE = 8, 4  # bits of a number that nobody would guess, of a whole num
 WORD = 4  # of a wrong word where another is right
 PLAIN = (0.0, 0.5, 1.0, 2.0)  # numbers that come about in many ways
 READ = 1000  # numbers of one tensor
+LARGEST = 2**63  # a whole number above that may be more than a float can be
 
 
 def bits(wrong: Iterable[tuple[Call, Call]], specs: dict[str, Callable]) -> int:
@@ -75,7 +76,7 @@ def _numbers(value) -> Iterator[int | float]:
     if isinstance(value, Tensor):
         yield from value.detach().flatten()[:READ].tolist()
     elif isinstance(value, (int, float)):
-        yield value
+        yield float("inf") if isinstance(value, int) and abs(value) > LARGEST else value
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _numbers(item)

@@ -1,7 +1,9 @@
 """The random numbers of checks: the only source that a check has, and the seed of the student's own."""
 
 import hashlib
+import random
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +38,16 @@ class Rng:
     def rotation(self, n: int) -> Tensor:
         """A random orthogonal matrix, [n, n]."""
         return torch.linalg.qr(self.normal(n, n)).Q
+
+
+def seed_everything(number: int) -> None:
+    """Seed all random numbers that a student's code may draw: torch's, Python's, numpy's.
+
+    torch.manual_seed would also note the call, with its stack, for every kind of device that there might be later.
+    """
+    torch.default_generator.manual_seed(number)
+    random.seed(number)
+    np.random.seed(number % 2**32)
 
 
 def seed_of_student(seed: int | str) -> int:

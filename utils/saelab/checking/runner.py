@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
-import torch
-
 from saelab import content
 from saelab.content import Exercise
 from saelab.extras import MissingExtra
@@ -27,7 +25,7 @@ from .blame import Ran, is_unwritten, results
 from .compare import give_ours
 from .contract import WrongSignature
 from .diagnose import name_misconception
-from .randomness import Rng, seed_of_student
+from .randomness import Rng, seed_everything, seed_of_student
 from .watched import Call, Gone, Watch, watch
 
 
@@ -51,22 +49,31 @@ class Reference:
             raise AttributeError(name) from None
 
 
-def run(exercise: Exercise, parts: dict[str, Callable], seed: int | str = 0, named_only: bool = False) -> Report:
+def run(
+    exercise: Exercise,
+    parts: dict[str, Callable],
+    seed: int | str = 0,
+    named_only: bool = False,
+    secret_order: bool = False,
+) -> Report:
     """Run all tests of an exercise against `parts` (name → function or class) and explain the result.
 
     With `named_only`, tests that only compare with the reference are left out and the first
-    failure ends the run: what the audit asks of a misconception. Raises Gone when the process
-    behind `parts` is, and MissingExtra where a test needs a model and the light install has none.
+    failure ends the run: what the audit asks of a misconception. With `secret_order` the tests run in an order that the
+    seed decides, so that no counter of calls knows where it is; the report has the file's all the same. Raises Gone
+    when the process behind `parts` is, and MissingExtra where a test needs a model and the light install has none.
     """
     started = time.perf_counter()
     with ambient.settled():
         watched = watch(parts, content.reference_parts(exercise))
         report = Report(exercise.id, "passed", exercise.points)
         ran: list[Ran] = []
-        for name, test, error in _one_by_one(exercise, parts, watched, seed, named_only):
+        for name, test, error in _one_by_one(exercise, parts, watched, seed, named_only, secret_order):
             ran.append(Ran(name, test, error, watched.log.of_this_test))
             if error is not None and (named_only or isinstance(error, WrongSignature)):
                 break
+        place = {name: number for number, (name, _, _) in enumerate(tests_of(exercise))}
+        ran.sort(key=lambda one: place[one.name])
         wrong = [(one, one.error) for one in ran if one.error is not None]
         if wrong and len(wrong) == len(ran) and all(is_unwritten(exercise, error) for _, error in wrong):
             report.status = "not-started"
@@ -107,10 +114,18 @@ def _how(error: BaseException) -> str:
 
 
 def _one_by_one(
-    exercise: Exercise, parts: dict[str, Callable], watched: Watch, seed: int | str, named_only: bool = False
+    exercise: Exercise,
+    parts: dict[str, Callable],
+    watched: Watch,
+    seed: int | str,
+    named_only: bool = False,
+    secret_order: bool = False,
 ) -> Iterator[tuple[str, Callable, BaseException | None]]:
     """Each test with what it raised; raises Gone, MissingExtra, and what a user's Ctrl-C raises."""
-    for name, test, arguments in tests_of(exercise):
+    tests = list(tests_of(exercise))
+    if secret_order:
+        tests = [tests[number] for number in Rng(f"{seed}/order").permutation(len(tests)).tolist()]
+    for name, test, arguments in tests:
         if named_only and not TestResult(name, "").is_named:
             continue
         error = _run_one(exercise, test, arguments, watched, f"{seed}/{name}", hasattr(parts, "reseed") and parts)
@@ -173,9 +188,7 @@ def _run_one(
         elif name not in fixtures:
             known = ", ".join([*watched.parts, "reference", "rng"])
             raise CheckError(f"{test.__name__} asks for the unknown fixture {name!r}; there are {known}.")
-    # for implementations that draw random numbers themselves; torch.manual_seed would also note the call, with its
-    # stack, for every kind of device that there might be later
-    torch.default_generator.manual_seed(seed_of_student(seed))
+    seed_everything(seed_of_student(seed))  # for implementations that draw random numbers themselves
     watched.begin_test()
     ambient.settle()
     if remote:

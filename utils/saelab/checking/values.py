@@ -41,7 +41,7 @@ def same(a, b, exact: bool = False) -> bool:
         try:
             near = not exact and abs(b) != float("inf") and abs(a - b) <= 1e-6 + 1e-4 * abs(b)
             return bool(a == b or near or (a != a and b != b))
-        except TypeError:
+        except (TypeError, OverflowError):  # no number, or one that no float can be
             return False
     if isinstance(a, DATA) or isinstance(b, DATA):
         return type(a) is type(b) and bool(a == b)

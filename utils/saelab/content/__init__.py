@@ -14,8 +14,10 @@ from .catalogue import (
     NoCourse,
     Solved,
     UnknownExercise,
+    before,
     chapter_heading,
     chapters,
+    counts_with,
     earlier,
     exercises,
     find,
@@ -37,7 +39,7 @@ from .source import Cell, Exercise, Source, SourceError, Variant, read, solution
 
 __all__ = [
     "PACKAGE", "Cell", "Exercise", "NoCourse", "Solved", "Source", "SourceError", "UnknownExercise", "Variant",
-    "chapter_heading", "chapters", "earlier", "exercises", "find", "is_checkout", "module_text", "named", "nearest",
-    "number", "read", "reference", "reference_parts", "root", "solution_lines", "solved", "sources", "starter",
-    "starter_parts", "test_file", "variant_parts",
+    "before", "chapter_heading", "chapters", "counts_with", "earlier", "exercises", "find", "is_checkout",
+    "module_text", "named", "nearest", "number", "read", "reference", "reference_parts", "root", "solution_lines",
+    "solved", "sources", "starter", "starter_parts", "test_file", "variant_parts",
 ]  # fmt: skip

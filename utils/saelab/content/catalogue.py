@@ -76,6 +76,18 @@ def exercises(chapter: str | None = None) -> list[Exercise]:
     return [exercise for name in names for source in sources(name) for exercise in source.exercises]
 
 
+def before(exercise: Exercise) -> list[Exercise]:
+    """The exercises of the same chapter that stand before this one, in order."""
+    ids = [e.id for e in exercises(exercise.chapter)]
+    return exercises(exercise.chapter)[: ids.index(exercise.id)]
+
+
+def counts_with(exercise: Exercise) -> Exercise | None:
+    """The exercise that must earn something for this one to count: its answer is known or not, never computed."""
+    name = exercise.meta.get("counts_with")
+    return next((e for e in exercises(exercise.chapter) if e.name == name), None) if name else None
+
+
 def find(name: str) -> Exercise:
     """The exercise of that name: `chapter/name`, its number as `1.6`, or just `name` (or one of its parts).
 

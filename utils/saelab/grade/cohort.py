@@ -65,15 +65,18 @@ def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
     return record.grader == {**settings.fingerprint, "submission": entry.sha256} and record.student == entry.student
 
 
-def grade(entries: list[Entry], out: Path, settings: Settings, jobs: int) -> dict[str, bool]:
-    """Grade what has no current record; returns the layers of the jail. Raises CohortError, KeyboardInterrupt."""
+def grade(entries: list[Entry], out: Path, settings: Settings, jobs: int, given: list[Path]) -> dict[str, bool]:
+    """Grade what has no current record; returns the layers of the jail. Raises CohortError, KeyboardInterrupt.
+
+    `given` are the files and folders that all submissions are in; no submission may see them.
+    """
     (out / RECORDS).mkdir(parents=True, exist_ok=True)
     for half_written in (out / RECORDS).glob(".*.json.*"):  # by a grader that was killed
         half_written.unlink()
     todo = [i for i, entry in enumerate(entries) if not is_current(out, entry, settings)]
     if not todo:
         return {}
-    office = _Office(entries, out, settings, todo)
+    office = _Office(entries, out, settings, todo, [path.resolve() for path in given])
     try:
         return office.run(max(1, min(jobs, len(todo))))
     finally:
@@ -94,8 +97,8 @@ class _Desk:
 class _Office:
     """Hands submissions to the desks and sees to those that die."""
 
-    def __init__(self, entries: list[Entry], out: Path, settings: Settings, todo: list[int]):
-        self.entries, self.out, self.settings = entries, out, settings
+    def __init__(self, entries: list[Entry], out: Path, settings: Settings, todo: list[int], given: list[Path]):
+        self.entries, self.out, self.settings, self.given = entries, out, settings, given
         self.queue, self.deaths = deque(todo), dict.fromkeys(todo, 0)
         self.desks: list[_Desk] = []
         self.selector = selectors.DefaultSelector()
@@ -120,7 +123,7 @@ class _Office:
             ours.close()
             for desk in self.desks:
                 desk.connection.close()
-            _sit(theirs, self.entries, self.out, self.settings)
+            _sit(theirs, self.entries, self.out, self.settings, self.given)
         theirs.close()
         desk = _Desk(pid, ours)
         self.desks.append(desk)
@@ -201,7 +204,7 @@ class _Office:
         self.selector.close()
 
 
-def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: Settings) -> None:
+def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: Settings, given: list[Path]) -> None:
     """The life of a grader process: say which layers hold, then grade what is asked for. Never returns."""
     with contextlib.suppress(OSError):
         system.die_with_parent()
@@ -214,9 +217,9 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
         from .grader import Grader
         from .jail.keeper import JailError
 
-        with Grader(settings, [out]) as grader:
+        with Grader(settings, [out.resolve(), *given]) as grader:
             try:
-                say(layers=grader.probe(_secrets(out, settings)))
+                say(layers=grader.probe(_secrets(out, given, settings)))
             except JailError as error:
                 say(refused=str(error))
                 return
@@ -233,10 +236,11 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
         os._exit(0)
 
 
-def _secrets(out: Path, settings: Settings) -> list[Path]:
-    """Files that no student's code may read: the seed, a check, a solution."""
+def _secrets(out: Path, given: list[Path], settings: Settings) -> list[Path]:
+    """Files that no student's code may read: the seed, a check, a solution, submissions."""
     exercise = content.find(settings.exercises[0])
-    return [out.resolve() / SETTINGS, content.test_file(exercise), exercise.path]
+    first = [next((p for p in path.rglob("*") if p.is_file()), None) if path.is_dir() else path for path in given]
+    return [out.resolve() / SETTINGS, content.test_file(exercise), exercise.path, *filter(None, first)]
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         for entry in entries:
             cohort.record_path(arguments.out, entry.student).unlink(missing_ok=True)
     try:
-        layers = cohort.grade(entries, arguments.out, settings, arguments.jobs)
+        layers = cohort.grade(entries, arguments.out, settings, arguments.jobs, arguments.submissions)
     except cohort.CohortError as error:
         raise GradeError(f"{error} {CONTAINER}" if "jail" in str(error) else str(error)) from None
     except KeyboardInterrupt:

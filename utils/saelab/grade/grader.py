@@ -1,6 +1,7 @@
 """One submission graded: the trusted side, where checks and references are and no student's code ever runs."""
 
 import ast
+import hmac
 import importlib
 import time
 from pathlib import Path
@@ -15,7 +16,6 @@ from saelab.content import Exercise, read
 from saelab.report import Report
 
 from . import jail
-from .credit import credit
 from .intake.examiner import Examiner
 from .intake.handed_in import Entry, Work, load
 from .jail.keeper import Child, JailError, Warm, WarmGone
@@ -28,7 +28,10 @@ KILLED = 8  # times that a child may be killed from outside before it is taken f
 
 
 class Grader:
-    """Grades submissions one after the other with one warm process; use as a context manager."""
+    """Grades submissions one after the other with one warm process; use as a context manager.
+
+    `hidden` are folders and files that no submission may see, wherever they lie: all submissions, and the results.
+    """
 
     def __init__(self, settings: Settings, hidden: list[Path]):
         self.settings, self._hidden = settings, hidden
@@ -52,10 +55,7 @@ class Grader:
         """The warm process, started when it is first needed, and again when it has died."""
         if self._warm is None:
             imports, models = _needed(self._exercises)
-            hidden = [
-                content.PACKAGE / "_course",
-                *(content.root() / k for k in ("chapters", "solutions", "tests", "build")),
-            ]
+            hidden = [content.PACKAGE / "_course", *_checkout(), *self._hidden]
             self._warm = Warm(imports, models, hidden, self.settings.limits, self.settings.jailed)
         return self._warm
 
@@ -97,9 +97,10 @@ class Grader:
         )
         record.system = entry.system
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
-        sitting = _Sitting(self, work, time.monotonic() + self.settings.deadline)
+        sitting = _Sitting(self, work, entry.sha256, time.monotonic() + self.settings.deadline)
         try:
             record.grades = [sitting.grade(exercise) for exercise in self._exercises]
+            _count_together(record.grades)
         finally:
             sitting.let_child_go()
         record.jail = sitting.layers
@@ -109,13 +110,25 @@ class Grader:
 class _Sitting:
     """One submission in front of the grader. Exercises of one section share a child while it lives."""
 
-    def __init__(self, grader: Grader, work: Work, until: float):
+    def __init__(self, grader: Grader, work: Work, sha256: str, until: float):
         self.grader, self.settings, self.work, self.until = grader, grader.settings, work, until
+        self.seed = seed_of(grader.settings.seed, sha256)
         self.child: Child | None = None
         self.section: Path | None = None
         self.layers: dict[str, bool] = {}
 
     def grade(self, exercise: Exercise) -> Grade:
+        """One exercise. Whatever an answer makes the grader stumble over stays in its exercise."""
+        try:
+            return self._grade(exercise)
+        except WarmGone:
+            raise
+        except Exception as error:
+            self.let_child_go()
+            why = f"The grader itself failed here ({type(error).__name__}). A person has to look."
+            return self._without(exercise, "not-run", why, [])
+
+    def _grade(self, exercise: Exercise) -> Grade:
         answer = self.work.submission.answer(exercise)
         if answer.problem:
             return self._without(exercise, "missing" if answer.missing else "error", answer.problem, answer.notes)
@@ -160,15 +173,23 @@ class _Sitting:
         wants_earlier = any("reference" in piece.code for piece in answer.pieces)
         parts = RemoteParts(answer, child, content.earlier(exercise) if wants_earlier else ())
         for trial in range(self.settings.trials):
-            report = checking.run(exercise, parts, f"{self.settings.seed}/{exercise.id}/{trial}")
+            report = checking.run(exercise, parts, f"{self.seed}/{exercise.id}/{trial}", secret_order=True)
             if not report.passed:
                 break
         return report
 
     def _with_solved(self, exercise: Exercise, answer: Answer) -> Report | None:
-        """The same answer with the exercises that it calls solved, in a child of its own; None unless that passes."""
-        solved = [Piece(f"the course's {e.name}", text) for e in answer.uses for text in (*read(e.path).setup, e.code)]
-        mended = Answer(exercise, [*answer.pieces[:-1], *solved, answer.pieces[-1]])
+        """The same answer with the earlier exercises that it calls solved; None unless that passes.
+
+        Only those that the student has tried: a later exercise, or a missing one, would do this one's work. A child
+        of its own does it.
+        """
+        tried = [e for e in answer.uses if self._is_tried(e)]
+        if not tried:
+            return None
+        solved = [Piece(f"the course's {e.name}", text) for e in tried for text in (*read(e.path).setup, e.code)]
+        own = next(n for n, piece in enumerate(answer.pieces) if piece.own)
+        mended = Answer(exercise, [*answer.pieces[:own], *solved, *answer.pieces[own:]])
         self.let_child_go()
         try:
             report = self._check(exercise, mended)
@@ -176,8 +197,13 @@ class _Sitting:
             return None
         finally:
             self.let_child_go()
-        report.notes.append(note_on_solved(answer.uses))
+        report.notes.append(note_on_solved(tried))
         return report if report.passed else None
+
+    def _is_tried(self, exercise: Exercise) -> bool:
+        """Did the student write anything of their own for this exercise?"""
+        answer = self.work.submission.answer(exercise)
+        return not (answer.problem or answer.unwritten)
 
     def _child_for(self, exercise: Exercise) -> Child:
         """The child of the exercise's section. Another section gets another one: what is solved there differs."""
@@ -213,7 +239,7 @@ class _Sitting:
             return self._without(exercise, "missing", UNWRITTEN, notes)
         points = float(exercise.points) if report.passed else 0.0
         if not report.passed and self.settings.partial:
-            points = credit(exercise, report)
+            points = checking.credit(exercise, report)
         grade = Grade(exercise.id, report.status, points, exercise.points, notes=notes)
         grade.tests = [Test(t.name, t.outcome) for t in report.tests]
         if report.failures:
@@ -222,6 +248,31 @@ class _Sitting:
         grade.misconception, grade.diagnosis = report.misconception, report.diagnosis
         grade.certain = report.certain
         return grade
+
+
+def _count_together(grades: list[Grade]) -> None:
+    """Where an answer is only known or not, its points count beside another exercise's (`counts_with`)."""
+    points = {grade.exercise: grade.points for grade in grades}
+    for grade in grades:
+        partner = content.counts_with(content.find(grade.exercise))
+        if partner and grade.points and not points.get(partner.id):
+            grade.points = 0.0
+            grade.notes.append(f"Right, and its points count as soon as `{partner.name}` has earned some.")
+
+
+def _checkout() -> list[Path]:
+    """The folder of the course as a whole (its history holds solutions); of one beside the package only the content."""
+    root = content.root()
+    inside = [root / k for k in ("chapters", "solutions", "tests", "build", ".git")]
+    return [*inside, root] if root != content.PACKAGE / "_course" else inside
+
+
+def seed_of(secret: str, submission: str) -> str:
+    """The seed of one submission, from the secret of the folder and the hash of what was handed in.
+
+    Handed in again, an answer meets other numbers: what its feedback has told about the old ones is worth nothing.
+    """
+    return hmac.new(secret.encode(), submission.encode(), "sha256").hexdigest()
 
 
 def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:

@@ -40,7 +40,8 @@ def enter(visible: Iterable[str], hidden: Iterable[str], map_me: Callable[[], No
     """Go on, as the first process of a new pid namespace, in namespaces of one's own that show only `visible` paths.
 
     `map_me` has somebody outside write this process's uid and gid map ("0 UID 1"). What of `hidden` lies below
-    visible paths is covered by empty folders. The calling process stays behind, waiting, without the descriptor `keep`.
+    visible paths is covered by empty folders and files; what of `visible` lies in a hidden folder stays.
+    The calling process stays behind, waiting, without the descriptor `keep`.
     Raises OSError.
     """
     system.unshare(system.NEWUSER | system.NEWNS | system.NEWPID | system.NEWNET | system.NEWIPC | system.NEWUTS)
@@ -49,11 +50,13 @@ def enter(visible: Iterable[str], hidden: Iterable[str], map_me: Callable[[], No
     outermost = _outermost([*SYSTEM, *visible])
     folders = {path for path in outermost if os.path.isdir(path)}  # asked before this user may no longer see it
     trees = {path: _copy(path) for path in outermost}
-    hidden = [os.path.realpath(path) for path in hidden]
+    hidden = sorted({os.path.realpath(path) for path in hidden})
+    kept = [os.path.realpath(path) for path in visible if os.path.isdir(path)]
+    covers = {path: _copies_below(path, kept) if os.path.isdir(path) else _tree("/dev/null") for path in hidden}
     texts = {path: Path(path).read_bytes() for path in PROCESSOR if os.path.exists(path)}
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    _build(trees, folders, hidden, texts)
+    _build(trees, folders, covers, texts)
     system.no_new_privileges()
     system.die_with_parent()
     child = os.fork()
@@ -77,13 +80,22 @@ def _copy(path: str) -> int | str:
     """A read-only copy of what is mounted there, or where a link points to."""
     if os.path.islink(path) and path != "/etc/localtime":
         return os.readlink(path)
+    return _tree(path)
+
+
+def _tree(path: str) -> int:
     tree = system.clone_tree(path)
     device = 0 if path in DEVICES else system.NODEV | system.RDONLY
     system.restrict_mount(tree, system.NOSUID | device)
     return tree
 
 
-def _build(trees: dict[str, int | str], folders: set[str], hidden: Iterable[str], texts: dict[str, bytes]) -> None:
+def _copies_below(folder: str, kept: list[str]) -> dict[str, int]:
+    """Copies of the paths to be kept that lie below a folder to be hidden."""
+    return {path: _tree(path) for path in kept if path.startswith(f"{folder}/")}
+
+
+def _build(trees: dict[str, int | str], folders: set[str], covers: dict, texts: dict[str, bytes]) -> None:
     """The new root, in memory, and a move into it. `texts` are copied: torch asks them what the processor can do."""
     new = "/tmp"  # noqa: S108 – any folder will do to mount it on
     system.mount_tmpfs(new, "mode=755,size=4m")
@@ -106,13 +118,26 @@ def _build(trees: dict[str, int | str], folders: set[str], hidden: Iterable[str]
         os.close(tree)
     if not os.path.exists(new + "/tmp"):
         os.symlink(OWN, new + "/tmp")
-    for path in hidden:
-        if os.path.isdir(new + path):
-            system.mount_tmpfs(new + path, "mode=755,size=4k,ro")
+    for path, cover in covers.items():  # outer folders before inner ones
+        _cover(new, path, cover)
     system.enter_root(new)
     system.restrict_mount(-100, system.RDONLY | system.NOSUID | system.NODEV, "/")
     system.mount_tmpfs(OWN, "mode=700,size=64m")
     os.environ.update(HOME=OWN, TMPDIR=OWN)
+
+
+def _cover(new: str, path: str, cover: dict[str, int] | int) -> None:
+    """Hide a folder behind an empty one that has only what is kept of it, or a file behind an empty one."""
+    if isinstance(cover, dict):
+        if not os.path.isdir(new + path):
+            return
+        system.mount_tmpfs(new + path, "mode=755,size=64k")
+        for inner, tree in cover.items():
+            os.makedirs(new + inner, exist_ok=True)
+            system.attach(tree, new + inner)
+        system.restrict_mount(-100, system.RDONLY | system.NOSUID | system.NODEV, new + path)
+    elif os.path.exists(new + path):
+        system.attach(cover, new + path)
 
 
 # --- a child ---------------------------------------------------------------------------------------------------

@@ -63,7 +63,12 @@ _REFUSED = {
     "memfd_secret": (447, 447), "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "personality": (135, 92),
+    # what the page cache, locks and watches on common files remember or show of another process
+    "fadvise64": (221, 223), "readahead": (187, 213), "preadv2": (327, 286), "pwritev2": (328, 287),
+    "mincore": (27, 232), "cachestat": (451, 451), "sync_file_range": (277, 84), "flock": (73, 32),
+    "inotify_init": (253, None), "inotify_init1": (294, 26), "fanotify_init": (300, 262),
 }  # fmt: skip
+_FCNTL, _ON_SHARED_FILES = {"x86_64": 72, "aarch64": 25}, (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)  # locks, leases, news
 _CLONE, _CLONE3 = {"x86_64": 56, "aarch64": 220}, 435
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE_THREAD = 0x10000
@@ -92,6 +97,8 @@ def program() -> bytes:
     steps += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, not_permitted)]  # the other numbering of x86_64
     for number in refused:
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, not_permitted)]
+    locks = [step for n in _ON_SHARED_FILES for step in ((_EQUAL, 0, 1, n), (_RETURN, 0, 0, not_permitted))]
+    steps += [(_EQUAL, 0, len(locks) + 2, _FCNTL[machine]), (_LOAD, 0, 0, 24), *locks, (_RETURN, 0, 0, _ALLOW)]
     steps += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, not_there)]  # its flags can't be seen; libc then uses clone
     steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, 16), (_SET, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, not_permitted)]
     steps += [(_RETURN, 0, 0, _ALLOW)]

@@ -11,7 +11,8 @@ def attempts(paths, elsewhere):
     "Names of what could be done although it should not."
     def reads(path):
         with open(path, "rb") as file:
-            file.read(1)
+            if not file.read(1):  # hidden behind an empty one
+                raise PermissionError
 
     def lists(path):
         os.listdir(path)
@@ -45,6 +46,15 @@ def attempts(paths, elsewhere):
         if ctypes.CDLL(None).ptrace(0, 0, 0, 0) == -1:
             raise PermissionError
 
+    def asks_the_page_cache():
+        with open(os.__file__, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def locks():
+        import fcntl
+        with open(os.__file__, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+
     def mounts():
         if ctypes.CDLL(None).mount(b"none", b"/tmp", b"tmpfs", 0, None) == -1:
             raise PermissionError
@@ -57,6 +67,7 @@ def attempts(paths, elsewhere):
     tries += [(f"write into {p}", lambda p=p: writes(p)) for p in elsewhere]
     tries += [("connect", connects), ("send a packet", opens_a_socket), ("start a process", forks)]
     tries += [("run a program", runs_a_program), ("see its parent", sees_its_parent), ("trace", traces)]
+    tries += [("use the page cache", asks_the_page_cache), ("lock a file", locks)]
     tries += [("mount", mounts), ("become another user", becomes_another_user)]
     done = []
     for name, attempt in tries:
