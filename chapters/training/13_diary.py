@@ -59,7 +59,8 @@ def dictionary(W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, b_dec: Tensor) -> St
 # does if someone who works like this will one day get a wrong or misleading figure, even if it did little harm here.
 # Where something is missing, it is a mistake of the line in which it should have been. Some lines are fine, and to
 # accuse them counts against you. Write your tally down, day by day: below it is checked. (In a graded course it counts
-# as soon as `autopsy`, the next exercise, has earned something: a verdict can be copied, mended code shows what you saw.)
+# as soon as `autopsy`, the next exercise, has earned something: a verdict can be copied; mended code shows what you
+# saw.)
 #
 # > **Monday.** The texts have different lengths, so I number the words and fill up with zeros. A recorder in the model
 # > keeps what goes by. Each text costs six megabytes, who knows why, so 60 must do. I ran the cell twice, to be sure.
