@@ -23,6 +23,12 @@ def test_an_antipodal_pair_overlaps_completely(coherence, rng):
     assert_close(coherence(torch.cat([v, -v], dim=1)), 1.0, **CLOSE)
 
 
+def test_two_equal_features_overlap_completely(coherence, rng):
+    """A pair is two different features, i and j, also when their columns are equal. What do you leave out?"""
+    v = rng.normal(3, 1)
+    assert_close(coherence(torch.cat([v, v], dim=1)), 1.0, **CLOSE)
+
+
 def test_the_most_similar_pair_decides(coherence, rng):
     """The second and the fifth feature are twins, of cosine c. The answer is c: the largest |cosine| of a pair, as it
     is."""

@@ -13,9 +13,9 @@ def likeness(z):
 
 
 def test_an_entry_that_is_off_is_exactly_zero(generate_batch):
-    """An entry that is off is exactly 0. (A p of 1/2 doesn't halve an entry: it is off half of the time.)"""
+    """What stands in an entry that is off? Exactly 0. A p of 1/2 doesn't halve it: it is off half of the time."""
     share = (generate_batch(20, 20, torch.full((1, 20), 0.5)) == 0).float().mean()
-    assert 0.1 < share < 0.9, f"Expected about half of all entries to be 0 where p is 1/2, got {share:.0%} of them."
+    assert 0.1 < share < 0.9, f"Expected about half of the entries to be 0 where p is 1/2, got {share:.0%} of them."
 
 
 def test_entries_that_are_on_differ_in_size(generate_batch):
@@ -41,7 +41,7 @@ def test_magnitudes_are_drawn_independently(generate_batch, along):
 
 
 def test_each_feature_is_on_as_often_as_its_p_says(generate_batch, rng):
-    """With what probability is an entry on, that is, not 0? It should be p: not 1 − p or p/2, and not always."""
+    """With what probability is an entry on, not exactly 0? It should be p: not 1 − p or p/2, and not always."""
     p = (torch.linspace(0.05, 0.35, 5) + rng.uniform(5, high=0.02))[rng.permutation(5)]
     often = (generate_batch(1, 2000, p[None]) != 0).float().mean(dim=(0, 1))
     off = ((often - p).abs() / (p * (1 - p) / 2000).sqrt()).max()
@@ -82,7 +82,7 @@ def test_every_entry_lies_between_zero_and_one(generate_batch, rng):
 
 
 def test_every_call_draws_a_new_batch(generate_batch):
-    """Is each call's batch a new one? Otherwise, as with a seed inside, the model sees one batch for ever."""
+    """Does your function draw anew at each call? Otherwise (a seed inside?) the model sees one batch for ever."""
     same = torch.equal(*(generate_batch(2, 20, torch.full((2, 5), 0.5)) for _ in range(2)))
     assert not same, "Expected two calls to differ; both gave the same numbers."
 
@@ -93,7 +93,7 @@ def test_a_seed_makes_the_same_batch_again(generate_batch):
     for seed in (1, 2, 1):
         torch.manual_seed(seed)
         batches.append(generate_batch(2, 20, torch.full((2, 5), 0.5)))
-    assert torch.equal(batches[0], batches[2]), "Expected one batch after the same `torch.manual_seed`; it differs."
+    assert torch.equal(batches[0], batches[2]), "Expected the same batch after the same `torch.manual_seed`."
 
 
 def test_magnitudes_do_not_reuse_the_numbers_compared_with_p(generate_batch):

@@ -154,6 +154,19 @@ def test_values_come_back_as_they_were(value):
         assert repr(again) == repr(value)
 
 
+def test_a_seed_set_in_a_check_reaches_the_other_process():
+    exercise = content.find("superposition/generate_batch")
+    with behind_the_door(exercise, exercise.code) as parts:
+        drawn = []
+        for seed in (1, 2, 1):
+            torch.manual_seed(seed)
+            drawn.append(parts["generate_batch"](1, 5, torch.ones(1, 3)))
+        drawn.append(parts["generate_batch"](1, 5, torch.ones(1, 3)))
+    assert torch.equal(drawn[0], drawn[2]), "the same seed gave other numbers over there"
+    assert not torch.equal(drawn[0], drawn[1]), "another seed gave the same numbers"
+    assert not torch.equal(drawn[2], drawn[3]), "one seed counts once, not at each call after it"
+
+
 def test_what_is_not_data_does_not_travel():
     for value in (object(), len, torch.nn.Linear(1, 1), {len: 2}, torch.randn(2).to_sparse(), 1j):
         with pytest.raises(apart.WireError):
