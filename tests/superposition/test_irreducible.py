@@ -70,11 +70,9 @@ def test_independent_features_are_separable_in_any_rotation(irreducible, rng, ki
 def test_features_that_exclude_each_other_are_a_mixture(irreducible, rng, shape):
     """One line that holds 40% of the points or more is enough: in any direction, and not only through the mean."""
     first, angle = rng.uniform(N) < 0.5, rng.uniform(1, low=0.9, high=1.5)
-    strength = rng.uniform(N, 1) if shape == "V" else rng.normal(N, 1)
+    far = (1 + rng.uniform(N, 1)) * (2.0 * (rng.uniform(N, 1) < 0.5) - 1)
+    strength = {"V": rng.uniform(N, 1), "long cross": far * (2.0 - 1.0 * first[:, None])}.get(shape, rng.normal(N, 1))
     flat = strength * circle(first * {"line": 0.0, "long cross": torch.pi / 2}.get(shape, angle))
-    if shape == "long cross":
-        strength = (1 + rng.uniform(N, 1)) * (2.0 * (rng.uniform(N, 1) < 0.5) - 1)
-        flat = strength * circle(first * torch.pi / 2) * torch.tensor([2.0, 1.0])
     acts = placed(turned(flat + torch.tensor([2.0, -3.0]), rng), rng, 7)
     expect(irreducible(acts), False, f"a {shape}")
 
@@ -89,29 +87,24 @@ def test_a_line_is_found_on_either_side_of_the_principal_axes(irreducible, rng, 
 
 
 def test_the_unit_of_the_activations_does_not_matter(irreducible, rng):
-    """The clouds of the other checks, much smaller or larger. Is every length compared with one measured in the
-    cloud?"""
+    """Very small clouds and very large ones. Is every length compared with one that is measured in the cloud?"""
     tiny = 0.01 * circle(rng.uniform(N, high=2 * torch.pi)).double()
     expect(irreducible(tiny), True, "a ring of radius 0.01, in float64")
     cross = 100 * rng.normal(N, 1) * circle((rng.uniform(N) < 0.5) * 1.2) + rng.normal(N, 2)
     expect(irreducible(turned(cross, rng)), False, "a cross with arms of length 100")
 
 
-OTHERS = ["a square", "a cross", "a V"]
+def cloud(kind, rng):
+    """A square is separable, a cross and a V are mixtures."""
+    arms = circle((rng.uniform(N) < 0.5) * rng.uniform(1, low=0.9, high=1.5))
+    ring, square = circle(rng.uniform(N, high=2 * torch.pi)), rng.uniform(N, 2)
+    return {"ring": ring, "square": square, "cross": rng.normal(N, 1) * arms, "V": rng.uniform(N, 1) * arms}[kind]
 
 
-def other(kind, rng):
-    """A cloud that is no ring; a square is separable, the others are mixtures."""
-    first, angle = rng.uniform(N) < 0.5, rng.uniform(1, low=0.9, high=1.5)
-    arms = circle(first * angle)
-    made = {"a square": rng.uniform(N, 2), "a cross": rng.normal(N, 1) * arms, "a V": rng.uniform(N, 1) * arms}
-    return made[kind]
-
-
-@pytest.mark.parametrize("kind", OTHERS)
-def test_rings_are_told_apart_from_others_in_whatever_order_they_come(irreducible, rng, kind):
+@pytest.mark.parametrize("other", ["square", "cross", "V"])
+def test_rings_are_told_apart_from_others_in_whatever_order_they_come(irreducible, rng, other):
     """Nothing but the points may decide: not the size of the cloud, nor what came before it."""
-    for place in rng.permutation(8).tolist():
-        flat = circle(rng.uniform(N, high=2 * torch.pi)) if place < 4 else other(kind, rng)
+    for kind in [("ring", other)[i % 2] for i in rng.permutation(8).tolist()]:
+        flat = cloud(kind, rng)
         acts = turned(flat / flat.std(dim=0).max(), rng) + 0.01 * rng.normal(N, 2)
-        expect(irreducible(acts), place < 4, "a ring" if place < 4 else kind)
+        expect(irreducible(acts), kind == "ring", f"a {kind}")
