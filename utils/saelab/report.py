@@ -148,15 +148,15 @@ class Report:
         for part, lines in self.rows:
             rows += f"<div style='margin-top:.3em'><code>{html.escape(part)}</code></div>" if part else ""
             rows += "".join(_html_row(*line) for line in lines)
-        summary = f"<summary style='cursor:pointer'><b>{html.escape(self.headline)}</b></summary>"
+        summary = f"<summary style='cursor:pointer'><b>{_prose(self.headline)}</b></summary>"
         body = f"<details{'' if self.passed else ' open'}>{summary}{rows}</details>"
         what, message = self.first
         if what:
-            body += f"<div style='margin-top:.6em'><b>{html.escape(what)}</b></div>"
+            body += f"<div style='margin-top:.6em'><b>{_prose(what)}</b></div>"
             body += f"<pre style='{PRE}'>{html.escape(message)}</pre>"
         if self.diagnosis:
-            body += f"<div style='margin-top:.6em'><b>{self.lead}</b> {html.escape(self.diagnosis)}</div>"
-        body += "".join(f"<div style='margin-top:.4em;opacity:.85'>{html.escape(n)}</div>" for n in self.notes)
+            body += f"<div style='margin-top:.6em'><b>{self.lead}</b> {_prose(self.diagnosis)}</div>"
+        body += "".join(f"<div style='margin-top:.4em;opacity:.85'>{_prose(n)}</div>" for n in self.notes)
         return f"<div style='border-left:4px solid {colour};padding:.4em .8em;margin:.3em 0'>{body}</div>"
 
 
@@ -176,4 +176,9 @@ def _lowered(sentence: str) -> str:
 def _html_row(outcome: str, text: str) -> str:
     faint = {"passed": 0.75, "skipped": 0.6}.get(outcome, 1)
     mark = f"<b style='color:{COLOURS[outcome]}'>{MARKS[outcome]}</b>"
-    return f"<div style='opacity:{faint}'>{mark} {html.escape(text)}</div>"
+    return f"<div style='opacity:{faint}'>{mark} {_prose(text)}</div>"
+
+
+def _prose(text: str) -> str:
+    """A sentence as HTML: what stands in backticks is code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))

@@ -9,6 +9,7 @@ import torch
 from saelab import checking, content
 from saelab.checking import check_with_dependencies
 from saelab.desk import notebook
+from saelab.report import Report
 
 WRONG = {
     "returned None. Is a `return` missing?": "def double(x):\n    x + x",
@@ -39,6 +40,12 @@ def test_a_wrong_answer_is_told_why_in_one_sentence(sentence, small_course, monk
     assert report.status == "failed"
     assert sentence in str(report), str(report)
     assert sentence.split("\n")[0].split("`")[0] in builtins.str(report._repr_html_()).replace("&#x27;", "'")
+
+
+def test_what_stands_in_backticks_is_code_on_a_page_and_markup_is_not(monkeypatch):
+    monkeypatch.delenv("SAELAB_PLAIN", raising=False)
+    report = Report("packing/double", "passed", 2, [], notes=["Next: 1.2 Halve, `halve`. <b>"])
+    assert "Next: 1.2 Halve, <code>halve</code>. &lt;b&gt;" in report._repr_html_()
 
 
 def test_a_misconception_is_told_back_by_its_outputs_only(small_course):
