@@ -52,7 +52,7 @@ RIGHT = "def double(x):\n    return x + x"
 
 
 def test_a_students_way_from_start_to_pass(folder, capsys):
-    assert "Next: 1.1 Doubling, `double` in small/01_small.ipynb" in run(capsys)[1]
+    assert "Next: 1.1 Doubling (`double` in small/01_small.ipynb)" in run(capsys)[1]
     status, text = run(capsys, "check", "double")
     assert status == 1 and "not written yet" in text
     write(folder, "double", "def double(x):\n    return x * x")
@@ -246,7 +246,7 @@ def test_what_is_suggested_is_near():
 def test_passing_says_what_is_next(folder, capsys):
     write(folder, "double", RIGHT)
     text = run(capsys, "check", "double")[1]
-    assert "Next: 1.2 Four times, `quadruple` in small/01_small.ipynb" in text
+    assert "Next: 1.2 Four times (`quadruple` in small/01_small.ipynb)" in text
     assert "Next:" not in run(capsys, "check", "quadruple")[1]
 
 

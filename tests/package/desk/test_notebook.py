@@ -62,7 +62,7 @@ def test_passing_says_what_is_next_and_opens_the_solution(cells):
     assert 'You have not passed small/double yet. Hints you have not seen: 2 (hint("double")).' in closed
     assert "must stay secret" in str(cells("solution(double, give_up=True)"))
     passed = str(cells("check(double)"))
-    assert "Next: 1.2 Four times, `quadruple`." in passed and 'solution("double")' in passed
+    assert "Next: 1.2 Four times (`quadruple`)." in passed and 'solution("double")' in passed
     assert "must stay secret" in cells("solution(double)")._repr_markdown_()
 
 

@@ -133,7 +133,7 @@ def whats_next(entries: dict[str, progress.Entry]) -> list[str]:
     if exercise is None:
         return ["You have passed every exercise there is. Congratulations!"]
     notebook = f"{exercise.chapter}/{exercise.path.stem}.ipynb"
-    where = f"Next: {content.number(exercise)} {exercise.title}, `{exercise.name}` in {notebook}"
+    where = f"Next: {content.number(exercise)} {exercise.title} (`{exercise.name}` in {notebook})"
     return [where, f"Then: saelab check {exercise.name}   ·   stuck: saelab hint {exercise.name}"]
 
 

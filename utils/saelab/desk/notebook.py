@@ -115,9 +115,9 @@ def _older(parts: dict[str, Callable], beside: dict) -> list[str]:
 def _behind(exercise: Exercise) -> list[str]:
     """What comes next after an exercise that passes, and where to compare it."""
     following = content.exercises()[[e.id for e in content.exercises()].index(exercise.id) + 1 :]
-    here = f'Compare: from saelab import solution; solution("{exercise.name}").'
+    here = f'Compare: `from saelab import solution; solution("{exercise.name}")`.'
     if not following:
         return [here]
     after = following[0]
     where = "" if after.path == exercise.path else f", in {after.chapter}/{after.path.stem}.ipynb"
-    return [f"Next: {content.number(after)} {after.title}, `{after.name}`{where}. {here}"]
+    return [f"Next: {content.number(after)} {after.title} (`{after.name}`{where}). {here}"]
