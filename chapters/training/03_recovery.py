@@ -527,7 +527,8 @@ for i in range(3):
     curves[f"measured, p = {p[i]:g}"] = measured[:, i]
 picture = plots.line(lam, curves, title="How far does a latent fall short?", x_title="λ", y_title="a − f")
 for lines, dots in zip(picture.data[::2], picture.data[1::2]):
-    dots.update(mode="markers", marker_color=lines.line.color)
+    lines.line.width = 2
+    dots.update(mode="markers", marker_color=lines.line.color, marker_symbol="circle-open", marker_size=10)
 picture
 
 # %%
