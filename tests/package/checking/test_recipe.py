@@ -177,6 +177,16 @@ def test_harm_is_noted_and_mended_on_an_exception_too():
     assert not harm(given)
 
 
+def test_a_hook_of_the_models_owner_counts_and_its_loss_is_told_every_time():
+    given = model(1, steered=True)
+    expected = given(TOKENS).clone()
+    assert not torch.allclose(expected, model(1)(TOKENS))
+    for _ in range(2):
+        with pytest.raises(checking.Complaint, match=f"took some away, at `{POINT}`"):
+            use(lambda m: m.reset_hooks(), given)
+        assert_close(use(lambda m: m(TOKENS), given), expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("name", "do", "words"),
     [

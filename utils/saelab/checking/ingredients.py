@@ -1,7 +1,7 @@
 """What `recipe` can make, by name; options are plain numbers and words, and the seed decides all that is random.
 
-- "model.random"(n_layers, d_model, n_heads, d_vocab, trainable, seed): a small transformer with random weights, large
-  enough to matter, as a TransformerBridge that reads at most 64 tokens
+- "model.random"(n_layers, d_model, n_heads, d_vocab, trainable, steered, seed): a small transformer with random
+  weights, large enough to matter, as a TransformerBridge that reads at most 64 tokens; `steered`: its owner hooked it
 - "exact.model"(sharp): the hand-written model of `saelab.exact`, as a TransformerBridge
 - "exact.prompts"(kind, n, seed): its prompts, "ioi", "induction" or "facts": see `saelab.exact.Prompts`
 - "pocket.model"(): the pocket model, as a TransformerBridge
@@ -25,8 +25,9 @@ CONTEXT = 64  # tokens that a random model can read
 
 
 def random_model(
-    n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab: int = 50, trainable: bool = False, seed: int = 0
-):
+    n_layers: int = 2, d_model: int = 32, n_heads: int = 2, d_vocab: int = 50, trainable: bool = False,
+    steered: bool = False, seed: int = 0,
+):  # fmt: skip
     extras.demand("transformers", "transformer-lens")
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -38,7 +39,14 @@ def random_model(
     )  # fmt: skip
     model = bridge(GPT2LMHeadModel(config), lab("pocket").tokenizer)
     draw_weights(model, seed)
+    if steered:
+        model.add_hook("blocks.0.hook_resid_post", _towards_the_first_half)
     return model.requires_grad_(trainable)
+
+
+def _towards_the_first_half(x: Tensor, hook) -> Tensor:
+    """A hook as the owner of a model might have left it there: the first half of the numbers grows by 1."""
+    return x + (torch.arange(x.shape[-1]) < x.shape[-1] // 2).to(x.dtype)
 
 
 @torch.no_grad()

@@ -90,6 +90,8 @@ class Thing:
             self.modules = _modules(self.value)
             self.parts = [Part(name, part) for name, part in self.modules]
             self.hooks = _hooks(self.modules)
+            points = [part for _, part in self.modules if hasattr(part, LISTS[0])]
+            self.lists = [(point, kind, list(getattr(point, kind))) for point in points for kind in LISTS]
             self.weights = [Weight(*found) for part in self.parts for found in part.tensors()]
             self.settings = dict(_settings(self.value))
 
@@ -134,9 +136,8 @@ class Thing:
                 del getattr(one, kind)[number]
             for kind, number in wanted.keys() - there.keys():
                 getattr(one, kind)[number] = wanted[kind, number]
-            for kind in LISTS:
-                if isinstance(getattr(one, kind, None), list):
-                    setattr(one, kind, [hook for hook in getattr(one, kind) if hook.is_permanent])
+        for one, kind, was in self.lists:
+            setattr(one, kind, list(was))
         for weight in self.weights:
             weight.put_back()
 
