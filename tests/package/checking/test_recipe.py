@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+import saelab.sae
 from saelab import checking, content
 from saelab.answers import Answer, Piece, define
 from saelab.apart import RemoteParts, SeparateProcess, WireError, decode, encode
@@ -207,6 +208,13 @@ def test_of_dictionaries_and_functions_harm_is_told_and_mended_too(name, do, wor
     assert words in str(caught.value), str(caught.value)
     use(lambda d: d(x), given)
     assert not harm(given) and all(map(torch.equal, given.parameters(), expected))
+
+
+def test_what_a_dictionary_encodes_is_noted_call_by_call():
+    given, x = recipe("sae.random", architecture="batchtopk", seed=1), torch.ones(2, 3, 8)
+    use(lambda d, x: (d.encode(x), d(x[0]), d.decode(d.encode(x))), given, x)
+    assert runs(given) == [(2, 3, 8), (3, 8), (2, 3, 8)] and not harm(given)
+    assert type(given).__name__ == "BatchTopKSAE" and isinstance(given, saelab.sae.BatchTopKSAE)
 
 
 def test_gradients_and_settings_are_put_back_without_a_word():

@@ -6,8 +6,8 @@ Where a student's code runs in another process, the recipe travels and the objec
 object, and never code. Equal recipes are built once; what is small and seeded is forgotten when the next test begins.
 
 After each call everything that was handed out is looked at (see `things`): what was done to it is told by name (`harm`)
-and mended before the next call; `runs` tells on which tokens a model was run meanwhile. Both are what the process says
-in which the student's code runs: a cheat there can lie about it, but gets no value right by that.
+and mended before the next call; `runs` tells on what a model was run meanwhile, and what a dictionary encoded. Both are
+what the process says in which the student's code runs: a cheat there can lie about it, but gets no value right by that.
 """
 
 import inspect
@@ -101,7 +101,7 @@ def harm(value: object) -> Harm:
 
 
 def runs(value: object) -> list[tuple[int, ...]]:
-    """The shapes of the tokens on which a model was run in the last call of the student's code, in order."""
+    """The shapes of the tokens on which a model was run, of what a dictionary encoded, in the student's last call."""
     return list(thing_of(value).runs)
 
 

@@ -77,7 +77,10 @@ class Thing:
         if isinstance(value, nn.Module):
             value.eval()
             inner = getattr(value, "original_model", value)  # of a bridge, whose own forward is not always used
-            inner.register_forward_pre_hook(self._note_run, with_kwargs=True)
+            if hasattr(inner, "encode"):
+                inner.__class__ = _noting(type(inner), self)
+            else:
+                inner.register_forward_pre_hook(self._note_run, with_kwargs=True)
         self.is_new(made)
 
     def __deepcopy__(self, _memo: dict) -> "Thing":
@@ -208,6 +211,16 @@ class Weight:
         if self.one.shape != self.copy.shape or self.one.dtype != self.copy.dtype:
             self.one.data = self.copy.clone()
         self.one.data.copy_(self.copy)
+
+
+def _noting(kind: type, thing: Thing) -> type:
+    """A class of dictionaries that notes what `encode` is given, also where `forward` calls it."""
+
+    def encode(self, *args, **kwargs):
+        thing._note_run(self, args, kwargs)
+        return kind.encode(self, *args, **kwargs)
+
+    return type(kind.__name__, (kind,), {"encode": encode, "__module__": kind.__module__})
 
 
 def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
