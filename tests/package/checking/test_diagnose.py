@@ -98,6 +98,18 @@ def test_wrong_words_tell_as_whole_numbers_do():
     assert told(("ill", "well"), ("well", "ill"), ("ill", "dead"), ("dead", "ill")) >= evidence.ENOUGH
 
 
+def test_wrong_words_in_lists_and_dictionaries_tell_as_much():
+    def told(mine, right):
+        return evidence.bits(
+            [(Call("name", None, (), {}, mine, after=[]), Call("name", None, (), {}, right, after=[]))], {}
+        )
+
+    right = {"context": ["a|b|", "b|c|", "c|d|", "d|e|"], "position": [0, 1, 2, 3]}
+    wrong = {"context": ["|b|", "b|c", "cd|", "d|e|f"], "position": [0, 1, 2, 3]}
+    assert told(right, right) == 0 and told(wrong, right) >= evidence.ENOUGH
+    assert 0 < told({**right, "context": ["|b|", *right["context"][1:]]}, right) < evidence.ENOUGH
+
+
 def test_a_wrong_signature_is_no_misconception(small_course):
     (small_course / "tests/small/test_double.py").write_text(HEAD + BASIC)
     report = checking.run(content.find("double"), {"double": lambda x, y: x * x})

@@ -433,7 +433,8 @@ def test_behind_every_door_an_object_keeps_its_thing(door):
 def test_only_name_and_options_go_over_the_wire_and_no_recipe_comes_back():
     given = recipe("sae.random", seed=4)
     message = encode({"args": ([given], {"a": given})}, recipes=True)
-    made = b'{"r": "sae.random", "o": {"architecture": "standard", "d_in": 8, "d_sae": 32, "k": 4, "seed": 4}}'
+    options = b'{"architecture": "standard", "d_in": 8, "d_sae": 32, "k": 4, "seed": 4, "trainable": false}'
+    made = b'{"r": "sae.random", "o": ' + options + b"}"
     assert message.count(made) == 2 and len(message) < 2 * len(made) + 100
     assert decode(message, recipes=True) == {"args": ([recipe_of(given)], {"a": recipe_of(given)})}
     with pytest.raises(WireError, match="a recipe, where none may come"):

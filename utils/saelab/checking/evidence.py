@@ -29,7 +29,7 @@ def bits(wrong: Iterable[tuple[Call, Call]], specs: dict[str, Callable]) -> int:
     for call, solved in wrong:
         mine, right = fitted(call, specs), fitted(solved, specs)
         forms |= set(_forms(call, solved, mine, right))
-        words |= {(mine, right)} if isinstance(mine, str) and isinstance(right, str) and mine != right else set()
+        words |= set(_wrong_words(mine, right))
         odd = [*_differing(mine, right), *_differing(call.grads, solved.grads)]
         numbers |= {f"{x:.4g}" for x in odd if isinstance(x, float) and math.isfinite(x) and abs(x) not in PLAIN}
         whole |= {x for x in odd if type(x) is int and abs(x) > 2}
@@ -62,6 +62,20 @@ def _forms(call: Call, solved: Call, mine, right) -> Iterator[str]:
             yield "shape"
         if mine.dtype != right.dtype:
             yield "dtype"
+
+
+def _wrong_words(mine, right) -> Iterator[tuple[str, str]]:
+    """Pairs of a text and another that should stand in its place, in lists and dictionaries of one form too."""
+    if isinstance(mine, str) and isinstance(right, str):
+        if mine != right:
+            yield mine, right
+    elif isinstance(mine, (list, tuple)) and isinstance(right, (list, tuple)):
+        if len(mine) == len(right):
+            for a, b in zip(mine, right):
+                yield from _wrong_words(a, b)
+    elif isinstance(mine, dict) and isinstance(right, dict):
+        for key in mine.keys() & right.keys():
+            yield from _wrong_words(mine[key], right[key])
 
 
 def _differing(mine, right) -> list[int | float]:

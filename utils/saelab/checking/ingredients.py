@@ -8,7 +8,7 @@
 - "pocket.dictionary"(site, architecture, seed), "pocket.transcoder"(layer, skip): its published dictionaries
 - "pocket.tokens"(n, length, seed): text of the pocket world, int64 [n, length], <bos> first
 - "pocket.text"(n, length, seed): the same with its labels, a `saelab.world.Text` that can't be written to
-- "sae.random"(d_in, d_sae, architecture, k, seed): an untrained dictionary whose biases are not zero
+- "sae.random"(d_in, d_sae, architecture, k, trainable, seed): an untrained dictionary whose biases are not zero
 - "function.linear"(d_in, d_out, seed): a callable, x [..., d_in] → x W + b [..., d_out]
 """
 
@@ -108,7 +108,9 @@ def pocket_text(n: int = 4, length: int = 32, seed: int = 0):
     return text
 
 
-def random_dictionary(d_in: int = 8, d_sae: int = 32, architecture: str = "standard", k: int = 4, seed: int = 0):
+def random_dictionary(
+    d_in: int = 8, d_sae: int = 32, architecture: str = "standard", k: int = 4, trainable: bool = False, seed: int = 0
+):
     from saelab import sae
 
     made: dict[str, Callable] = {
@@ -119,7 +121,7 @@ def random_dictionary(d_in: int = 8, d_sae: int = 32, architecture: str = "stand
     for name, weight in [*dictionary.named_parameters(), *dictionary.named_buffers()]:
         noise = torch.randn(weight.shape, generator=generator)
         weight.copy_(noise.abs() / 4 if name == "threshold" else noise / max(1, *weight.shape[-1:]) ** 0.5)
-    return dictionary
+    return dictionary.requires_grad_(trainable)
 
 
 class Linear(nn.Module):
