@@ -426,8 +426,8 @@ assert means["1–10"] > 0.9 and means["all firings"] < means["1–10"] - 0.15, 
 # 98% is no evidence at all. Later sections sample from all intervals of activation, and grade the name on other text.
 #
 # The same warning stands in the literature: Bolukbasi et al. 2021, [An Interpretability Illusion for
-# BERT](https://arxiv.org/abs/2104.07143), found that top examples from one data set suggest a concept that those from
-# another deny.
+# BERT](https://arxiv.org/abs/2104.07143), in which activations seem to encode one simple concept and do not, and whose
+# advice is to test an explanation on more than one data set.
 #
 # ## On a real model
 #

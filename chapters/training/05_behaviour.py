@@ -19,7 +19,8 @@ from saelab import check, hint, lab, plots, predict, scores
 # %% [markdown]
 # Two dictionaries for the stream between two layers of the pocket model: one that was trained there and comes with it
 # (8 of its 1,024 latents are on at a token, on average), and one of as many random directions. Position 0 is BOS and no
-# text: `mask` leaves it out.
+# text: `mask` leaves it out. (If you have never looked into a transformer: what the stream, a hook point and logits are
+# stands on the opening page of chapter 3, `interpretation/01_transformer.ipynb`.)
 
 # %%
 SITE = "blocks.1.hook_resid_post"

@@ -27,17 +27,18 @@ def test_each_sequence_comes_once_in_order_whatever_the_batch(get_feature_acts, 
     "The last batch may be shorter. And are the batches joined in the order in which they were read?"
     model, sae, tokens, special = given(rng)
     latents = rng.permutation(48)[:7]
-    for batch_size in (2, 1, 5, 9):
-        acts, _ = get_feature_acts(model, sae, SITE, tokens, latents, special, batch_size)
-        assert_close(acts, by_hand(model, sae, SITE, tokens, latents), **CLOSE)
+    expected = by_hand(model, sae, SITE, tokens, latents)
+    for batch_size in (2, 5, 9):
+        assert_close(get_feature_acts(model, sae, SITE, tokens, latents, special, batch_size)[0], expected, **CLOSE)
 
 
 def test_columns_are_the_latents_asked_for_in_that_order(get_feature_acts, rng):
     "Column i is latent latents[i]; a latent that is asked for twice comes twice."
-    model, sae, tokens, special = given(rng)
+    model, sae, tokens, special = given(rng, 3)
+    everything = by_hand(model, sae, SITE, tokens, torch.arange(48))
     for latents in (rng.permutation(48)[:5], torch.tensor([3, 40, 3]), rng.permutation(48)):
         acts, _ = get_feature_acts(model, sae, SITE, tokens, latents, special, 3)
-        assert_close(acts, by_hand(model, sae, SITE, tokens, latents), **CLOSE)
+        assert_close(acts, everything[..., latents], **CLOSE)
 
 
 def test_the_mask_is_false_at_special_tokens_wherever_they_stand(get_feature_acts, rng):
@@ -71,28 +72,30 @@ def test_model_and_dictionary_see_one_batch_at_a_time(get_feature_acts, rng):
 
 def test_heads_are_joined_at_hook_z(get_feature_acts, rng):
     "There the activation is [batch, pos, head, d_head], and the dictionary takes head · d_head numbers."
-    (model, sae, tokens, special), site = given(rng, n_heads=4), "blocks.0.attn.hook_z"
+    (model, sae, tokens, special), site = given(rng, 3, n_heads=4), "blocks.0.attn.hook_z"
     acts, _ = get_feature_acts(model, sae, site, tokens, torch.arange(20), special, 2)
     assert_close(acts, by_hand(model, sae, site, tokens, torch.arange(20)), **CLOSE)
 
 
 def test_a_hook_that_was_on_the_model_stays_and_its_work_is_seen(get_feature_acts, rng):
     "Its owner steers the model with a hook after layer 0. Removing all hooks would destroy somebody else's work."
-    model, sae, tokens, special = given(rng, steered=True)
+    model, sae, tokens, special = given(rng, 3, steered=True)
     acts, _ = get_feature_acts(model, sae, "blocks.1.hook_resid_post", tokens, torch.arange(20), special, 2)
     assert_close(acts, by_hand(model, sae, "blocks.1.hook_resid_post", tokens, torch.arange(20)), **CLOSE)
 
 
 def test_activations_have_no_history(get_feature_acts, rng):
     "Run model and dictionary under `torch.no_grad()`: otherwise a graph keeps everything alive that you let go of."
-    model, sae, tokens, special = given(rng, trainable=True)
+    model, sae, tokens, special = given(rng, 3, trainable=True)
     acts, _ = get_feature_acts(model, sae, SITE, tokens, torch.arange(20), special, 2)
     assert not acts.requires_grad, "All weights require gradients, the activations should not: requires_grad is True."
     assert_close(acts, by_hand(model, sae, SITE, tokens, torch.arange(20)), **CLOSE)
 
 
 def some_acts(rng, n, length=5, latents=6):  # about half are off, a mask with holes
-    return rng.normal(n, length, latents).relu(), rng.uniform(n, length) < 0.6
+    acts, mask = rng.normal(n, length, latents).relu(), rng.uniform(n, length) < 0.6
+    acts[0, 1], mask[0, 1] = 0, True  # a token at which nothing fires is a token
+    return acts, mask
 
 
 def test_batches_add_up_to_what_all_tokens_give_at_once(update_stats, rng):
