@@ -213,7 +213,7 @@ class Weight:
         self.one.data.copy_(self.copy)
 
 
-def _noting(kind: type, thing: Thing) -> type:
+def _noting(kind: Any, thing: Thing) -> type:
     """A class of dictionaries that notes what `encode` is given, also where `forward` calls it."""
 
     def encode(self, *args, **kwargs):
