@@ -157,12 +157,11 @@ class PeakMemory(TorchDispatchMode):
 
     def count(self, storage):
         where, size = storage.data_ptr(), storage.nbytes()
-        if where in self.known:
-            return
-        self.known.add(where)
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self.forget, where, size)
+        if where not in self.known:
+            self.known.add(where)
+            self.alive += size
+            self.peak = max(self.peak, self.alive)
+            weakref.finalize(storage, self.forget, where, size)
 
     def forget(self, where: int, size: int):
         self.known.discard(where)
@@ -467,12 +466,6 @@ def only_the_first_position_is_special(model, sae, site, tokens, latents, specia
 
 
 # %% misconception="get_feature_acts"
-def only_one_id_is_special(model, sae, site, tokens, latents, special, batch_size):
-    "Only the first of the special ids is masked. Ask for all of them: `torch.isin(tokens, special)`."
-    return get_feature_acts(model, sae, site, tokens, latents, special, batch_size)[0], tokens != special[0]
-
-
-# %% misconception="get_feature_acts"
 def mask_of_the_special_tokens(model, sae, site, tokens, latents, special, batch_size):
     "The mask is True at the special tokens. It should be True where there is text."
     acts, mask = get_feature_acts(model, sae, site, tokens, latents, special, batch_size)
@@ -557,13 +550,6 @@ def maxima_added(stats, acts, mask):
 
 
 # %% misconception="get_feature_acts" part="update_stats"
-def last_maximum(stats, acts, mask):
-    "The maximum is that of the last batch: an earlier, larger one is forgotten."
-    new = update_stats(stats, acts, mask)
-    return torch.cat([new[:3], update_stats(torch.zeros_like(stats), acts, mask)[3:]])
-
-
-# %% misconception="get_feature_acts" part="update_stats"
 def means_of_means(stats, acts, mask):
     "Row 2 holds a mean. Means of batches can't be joined without their sizes: keep the sum, and divide at the end."
     new = update_stats(stats, acts, mask)
@@ -616,20 +602,6 @@ def filled_up_with_zeros(acts, mask, k):
     f = torch.where(mask, acts, 0.0)
     order = f.amax(dim=1).argsort(descending=True, stable=True)[:k]
     return torch.stack([order, f.argmax(dim=1)[order]], dim=1)
-
-
-# %% misconception="top_examples"
-def weakest_first(acts, mask, k):
-    "The weakest sequences come first. The strongest examples are asked for: sort in descending order."
-    found = top_examples(acts, mask, len(acts))
-    return found.flip(0)[:k]
-
-
-# %% misconception="top_examples"
-def in_order_of_the_text(acts, mask, k):
-    "The examples are the right ones, in the order of the text. Put the strongest first."
-    found = top_examples(acts, mask, k)
-    return found[found[:, 0].argsort()]
 
 
 # %% misconception="top_examples"
