@@ -180,11 +180,12 @@ for name in SITES:
     }
 measured = {name: {which: statistics(g, SHARE) for which, g in nulls[name].items()} for name in SITES}
 for name, rows in measured.items():
-    for which, (count, frequency, _) in rows.items():
+    for which, (count, frequency, strength) in rows.items():
         middle = frequency.quantile(torch.tensor([0.5, 0.9, 0.99]))
         print(
             f"{name:<7} {which:<18} strong per token {count.float().mean():4.1f} ± {count.float().std():4.1f}   "
-            f"frequency, median {middle[0]:.4f}, 90% {middle[1]:.4f}, 99% {middle[2]:.4f}"
+            f"frequency: median {middle[0]:.4f}, 90% {middle[1]:.3f}, 99% {middle[2]:.3f}   "
+            f"strength: median {strength.nanmedian():.2f}"
         )
 counts = torch.arange(0, 41)
 plots.line(

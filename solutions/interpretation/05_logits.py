@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binom, false_discovery_control, hypergeom
+from scipy.stats import hypergeom
 from torch import Tensor
 from torch.nn.functional import normalize
 
