@@ -376,11 +376,12 @@ guess_error = predict(
 )
 
 # %%
+latents = explained.nonzero()[:, 0].tolist()
 
 
 def mean_error(n_bands, per_band):
     errors = []
-    for row, i in enumerate(explained.nonzero()[:, 0].tolist()):
+    for row, i in enumerate(latents):
         bands = intervals(flat[half:, i], n_bands)
         read = interval_sample(bands, per_band, torch.rand(len(bands), generator=generator))
         _, recall = precision_recall(bands, read, labels[half:, best.indices[i]][read])
