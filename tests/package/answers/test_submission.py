@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from saelab import answers, content
+from saelab.answers.scripts import parts_of
 from saelab.desk import commands
 
 RIGHT = "def double(x):\n    return x + x"
@@ -422,10 +423,21 @@ def test_hostile_text_behind_an_answer_in_a_script_costs_only_itself(name, small
 
 def test_what_is_too_much_is_refused_in_a_sentence(small_course, tmp_path, monkeypatch):
     path = notebook(tmp_path / "n.ipynb", *["x = 1"] * 10)
-    for limit, sentence in [("CELLS", "cells"), ("CODE", "characters of code"), ("STRUCTURE", "too many outputs")]:
+    limits = {"CELLS": "cells", "CODE": "characters of code", "OBJECTS": "too many outputs"}
+    for limit, sentence in limits.items():
         with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match=sentence):
             patch.setattr(f"saelab.answers.cells.{limit}", 9)
             answers.read(path)
+    for limit, sentence in {"STRUCTURE": "too many outputs", "REST": "besides its outputs"}.items():
+        with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match=sentence):
+            patch.setattr("saelab.answers.cells.LARGE", 9)  # then outputs are taken out first
+            patch.setattr(f"saelab.answers.cells.{limit}", 9)
+            answers.read(path)
+    (tmp_path / "s.py").write_text("x = 1\n" * 10)
+    for limit in ("SCRIPT", "LINES", "CELLS"):
+        with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match="Take data|own notebook"):
+            patch.setattr(f"saelab.answers.cells.{limit}", 9)
+            answers.read(tmp_path / "s.py")
     path.write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(answers.SubmissionError, match="nested too deeply"):
         answers.read(path)
@@ -450,3 +462,50 @@ def test_fifty_megabytes_of_outputs_are_read_quickly(small_course, tmp_path):
     work = answers.read(tmp_path / "n.ipynb")
     assert time.process_time() - began < 2
     assert work.cells[0].text == RIGHT
+
+
+def test_a_large_notebook_is_read_as_if_it_had_no_outputs(small_course, tmp_path, monkeypatch):
+    """In any encoding, with brackets and quotes in its text and its outputs, and figures as lists of numbers."""
+    figure = {"output_type": "display_data", "data": {"x": [[n, -n] for n in range(2_000)], "y": '"]} \\'}}
+    odd = 'x = [1, {\'outputs\': [2]}]  # "outputs": [ \\" é'
+    made = [{"cell_type": "code", "source": odd, "outputs": [figure] * 3, "metadata": {"outputs": [1]}}]
+    made += [{"cell_type": "markdown", "source": ["a", "b"]}, {"cell_type": "code", "source": RIGHT, "outputs": []}]
+    text = json.dumps({"cells": made}, ensure_ascii=False)
+    found = []
+    for large, encoding in ((10**9, "utf-8"), (9, "utf-8"), (9, "utf-8-sig"), (9, "utf-16"), (9, "utf-32-le")):
+        monkeypatch.setattr("saelab.answers.cells.LARGE", large)
+        (tmp_path / "n.ipynb").write_bytes(text.encode(encoding))
+        found.append([(cell.number, cell.text, cell.aside) for cell in answers.read(tmp_path / "n.ipynb").cells])
+    assert found[0] == [(1, odd, ""), (2, "", "Markdown"), (3, RIGHT, "")] and found == [found[0]] * 5
+
+
+def test_of_a_script_of_half_a_million_lines_no_more_is_cut_than_may_be(small_course, tmp_path):
+    for text in ("1\n" * 500_000, "# %%\n" * 500_000):
+        assert len(parts_of(text, 50)) == 51
+        (tmp_path / "s.py").write_text(text)
+        with pytest.raises(answers.SubmissionError, match="more than 30,000 cells"):
+            answers.read(tmp_path / "s.py")
+
+
+def test_a_script_of_thirty_three_thousand_lines_is_an_answer(small_course, tmp_path):
+    flat = "".join(f"value_{n} = [\n  {n},\n]\nprint(value_{n})\n" for n in range(4_000))
+    grouped = "".join(f"def helper_{n}(x):\n    y = x + {n}\n    return y * y\n\n\n" for n in range(3_400))
+    (tmp_path / "s.py").write_text(flat + grouped + RIGHT)
+    assert not answers.read(tmp_path / "s.py").answer(content.find("double")).problem
+
+
+def test_a_file_run_again_and_again_is_not_copied_without_end(small_course, tmp_path, monkeypatch):
+    monkeypatch.setattr("saelab.answers.submission.CELLS", 1_000)
+    (tmp_path / "helpers.py").write_text("".join(f"x = {n}\n" for n in range(200)))
+    notebook(tmp_path / "n.ipynb", *["%run helpers.py\n" * 100] * 20, RIGHT)
+    work = answers.merge([answers.read(tmp_path / name) for name in ("n.ipynb", "helpers.py")])
+    assert not work.answer(content.find("double")).problem
+    assert len(work._all) < 2_000, "not 400,000"
+
+
+def test_a_hundred_thousand_imports_of_nothing_are_not_looked_for(small_course, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("saelab.answers.modules.is_installed", lambda name: asked.append(name))
+    cells = [f"import {', '.join(f'a{n}' for n in range(50_000))}\n{RIGHT}"]
+    work = answers.read(notebook(tmp_path / "n.ipynb", *cells))
+    assert not work.answer(content.find("double")).problem and not asked

@@ -25,7 +25,8 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
         if cell.file.suffix.lower() == ".py" and not cell.aside:
             files.setdefault(cell.file, []).append(cell)
     found: dict[str, tuple[str, bool]] = {}
-    queue, seen = sorted(wanted), set(wanted)
+    there = {part for path in files for part in path.with_suffix("").parts}
+    queue, seen = sorted(wanted & there), set(wanted)
     while queue:
         top = queue.pop()
         root = None if is_installed(top) else _nearest(files, home, top)
@@ -35,7 +36,7 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
                 continue
             package = parts[-1] == "__init__"
             found[".".join(parts[:-1] if package else parts)] = ("\n".join(c.text for c in its), package)
-            new = set().union(*(s.modules for c in its for s in c.digest.statements)) - seen
+            new = (set().union(*(s.modules for c in its for s in c.digest.statements)) & there) - seen
             seen |= new
             queue += sorted(new)
     for name in list(found):  # folders without an __init__ are packages too

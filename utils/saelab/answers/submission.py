@@ -16,7 +16,7 @@ from saelab.content import Exercise
 from saelab.content import read as read_source
 from saelab.files import trouble
 
-from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
+from .cells import CELLS, FILE_BYTES, StudentCell, SubmissionError, read_cells
 from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
 from .modules import INSTALL, own_modules
 from .statements import Statement, examine
@@ -141,23 +141,25 @@ class Submission:
     @cached_property
     def _all(self) -> list[StudentCell]:
         """All cells, those of a file that a notebook runs by `%run` in the place where it does."""
-        found = []
+        found, files = [], defaultdict(list)
+        for cell in self.cells:
+            files[cell.file].append(cell)
         for cell in self.cells:
             found.append(cell)
             for name in cell.runs:
-                found += self._ran(cell, name)
+                found += self._ran(cell, name, files) if len(found) - len(self.cells) < CELLS else []
         return found
 
-    def _ran(self, cell: StudentCell, name: str) -> list[StudentCell]:
+    def _ran(self, cell: StudentCell, name: str, files: dict[Path, list[StudentCell]]) -> list[StudentCell]:
         """The cells of the file that a cell runs, as if they stood in its notebook."""
         names = {name} if Path(name).suffix else {f"{name}.py", f"{name}.ipynb"}
-        paths = {c.file for c in self.cells if c.file.name in {Path(n).name for n in names} and c.file != cell.file}
+        paths = {path for path in files if path.name in {Path(n).name for n in names} and path != cell.file}
         if not paths:
             return []
         beside = {cell.file.parent / n for n in names} & paths
         path = min(beside or paths)
         ran = []
-        for one in (c for c in self.cells if c.file == path and not c.aside):
+        for one in (c for c in files[path] if not c.aside):
             copy = replace(one, file=cell.file, unit=f"{path.name}, {one.unit}", exercise="")
             copy.__dict__["digest"] = one.digest
             ran.append(copy)
