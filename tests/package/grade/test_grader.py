@@ -11,6 +11,8 @@ import time
 import psutil
 import pytest
 
+from saelab import content
+from saelab.grade import needs
 from saelab.grade.grader import seed_of
 
 LIMIT = 15  # seconds for one exercise; one that never ends takes them all
@@ -223,3 +225,33 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(course_folder, graded, tmp
     assert records(out) == {name: undisturbed[name] for name in ("slow", "exits", "right")}
     psutil.wait_procs(line, timeout=20)
     assert not [p for p in line if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked", "said"),
+    [
+        (("torch",), "double", "Grading needs torch, which is not installed here. Install it: pip install torch"),
+        (
+            ("transformers",),
+            "harvest",
+            "Exercises of training open a language model, and the libraries for that are in",
+        ),
+        (("transformer-lens",), "harvest", "Or grade what needs none: --chapter superposition."),
+    ],
+)
+def test_in_an_install_without_the_libraries_one_sentence_says_which_to_install(
+    missing, asked, said, small_course, monkeypatch
+):
+    if asked != "double":
+        monkeypatch.delenv("SAELAB_COURSE")
+    monkeypatch.setattr(needs.extras, "installed", lambda library: library not in missing)
+    with pytest.raises(needs.NotInstalled) as told:
+        needs.demand([content.find(asked)])
+    assert said in str(told.value) and "pip install" in str(told.value) and "jail" not in str(told.value)
+
+
+def test_what_needs_no_model_is_graded_in_the_light_install(small_course, monkeypatch):
+    monkeypatch.setattr(needs.extras, "installed", lambda library: library == "torch")
+    needs.demand([content.find("double")])
+    monkeypatch.delenv("SAELAB_COURSE")
+    needs.demand(content.exercises("superposition"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from saelab import content
 
-from . import cohort, policy
+from . import cohort, needs, policy
 from .exports import gradebooks, nbgrader
 from .intake import handed_in
 from .jail import LAYERS, Limits
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade, apply the policy, write everything; 0 if all went well, 1 if a person has to look."""
     exercises = _exercises(arguments.chapter, arguments.exercise)
+    needs.demand([content.find(name) for name in exercises])
     rules = policy.load(arguments.policy) if arguments.policy else None
     entries, notes = handed_in.find(arguments.submissions)
     print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)

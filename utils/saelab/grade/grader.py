@@ -1,6 +1,5 @@
 """One submission graded: the trusted side, where checks and references are and no student's code ever runs."""
 
-import ast
 import hmac
 import importlib
 import time
@@ -20,6 +19,7 @@ from .intake.examiner import Examiner
 from .intake.handed_in import Entry, Work, load
 from .jail.keeper import Child, JailError, Warm, WarmGone
 from .jail.probe import escapes
+from .needs import needed
 from .record import Grade, Record, Test
 from .settings import Settings
 
@@ -54,7 +54,7 @@ class Grader:
     def warm(self) -> Warm:
         """The warm process, started when it is first needed, and again when it has died."""
         if self._warm is None:
-            imports, models = _needed(self._exercises)
+            imports, models = needed(self._exercises)
             hidden = [content.PACKAGE / "_course", *_checkout(), *self._hidden]
             self._warm = Warm(imports, models, hidden, self.settings.limits, self.settings.jailed)
         return self._warm
@@ -273,18 +273,3 @@ def seed_of(secret: str, submission: str) -> str:
     Handed in again, an answer meets other numbers: what its feedback has told about the old ones is worth nothing.
     """
     return hmac.new(secret.encode(), submission.encode(), "sha256").hexdigest()
-
-
-def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
-    """The import statements of the setup and exercise cells up to these exercises' sections; are models needed?"""
-    last = {e.chapter: e.path for e in exercises}
-    texts = [text for e in {e.path: e for e in exercises}.values() for text in (*read(e.path).setup, e.code)]
-    texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in content.earlier(e)]
-    imports = {
-        ast.unparse(node)
-        for text in texts
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    }
-    checks = (content.test_file(e).read_text(encoding="utf-8") for e in exercises)
-    return sorted(imports), any("lab(" in text for text in texts) or any("recipe(" in text for text in checks)

@@ -192,12 +192,14 @@ def main(descriptor: int) -> None:
         control.hear()
 
     jailed, limits = start["jailed"], jail.Limits(**start["limits"])
+    failed = "The jail can't be built here"
     try:
         if jailed:
             jail.enter(visible_paths(), start["hidden"], map_me, keep=descriptor)
+        failed = "What the exercises import can't be imported here"
         warm_up(start["imports"], start["models"])
     except Exception as error:
-        control.say(failed=f"{type(error).__name__}: {error}")
+        control.say(failed=f"{failed} ({type(error).__name__}: {error}).")
         return
     control.say(ready=True)
     start.clear()  # the children need not know where the grader's folders lie
