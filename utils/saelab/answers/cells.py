@@ -17,6 +17,18 @@ from .statements import Digest, examine
 FILE_BYTES = 200_000_000
 STRUCTURE = 5_000_000  # commas and opening brackets of a notebook, outputs included
 CODE = 2_000_000  # characters of code in one file
+DISGUISED = {  # how files begin that are called .ipynb and are none
+    "%pdf": "a PDF",
+    "<!doctype": "a web page",
+    "<html": "a web page",
+    "<?xml": "a web page",
+    "pk\x03\x04": "a zip, or made of one",
+    "rar!": "a RAR archive",
+    "7z\xbc": "a 7-Zip archive",
+    "\x1f\u2039": "a compressed file",
+    "\x89png": "a picture",
+    "version https://git-lfs": "a pointer to a file that Git LFS keeps",
+}
 JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 JSON_OUTPUTS = re.compile(r'"outputs"\s*:\s*\[')
 OUTPUTS = 3  # brackets around a cell's outputs: those of the notebook, of its list of cells, and of the cell
@@ -98,6 +110,12 @@ def _clean(text: str) -> str:
 
 
 def _notebook(name: str, text: str) -> list[StudentCell]:
+    if not text or text.isspace():
+        raise SubmissionError(f"{name} is empty. Save your work again and hand in that file.")
+    start = text[:1000].lstrip().lower()
+    disguised = next((kind for known, kind in DISGUISED.items() if start.startswith(known)), None)
+    if disguised:
+        raise SubmissionError(f"{name} is {disguised}, in spite of its name. Download the notebook itself (.ipynb).")
     if sum(map(text.count, "[{,")) > STRUCTURE and sum(map(text.count, '[{"')) <= STRUCTURE:
         text = _without_outputs(text)  # long lists of numbers, as in figures
     if sum(map(text.count, "[{,")) > STRUCTURE:

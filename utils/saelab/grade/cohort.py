@@ -181,6 +181,7 @@ class _Office:
         exercises = [content.find(name) for name in self.settings.exercises]
         grades = [Grade(e.id, "not-run", 0, e.points, message=f"{why} A person has to look.") for e in exercises]
         record = Record(entry.student, entry.name, grades, dict(entry.hashes), entry.submitted)
+        record.notes, record.problems, record.system = list(entry.notes), list(entry.problems), entry.system
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
         record.save(record_path(self.out, entry.student))
 

@@ -24,6 +24,8 @@ from .record import Grade, Record, Test
 from .settings import Settings
 
 UNWRITTEN = "Not written yet."
+UNREAD = "`{name}` is not in what could be read; it may be in {files}. A person has to look."
+NOTHING_FOUND = "None of the exercises is in it ({files}). Is it the right file?"
 KILLED = 8  # times that a child may be killed from outside before it is taken for the answer's own doing
 
 
@@ -95,12 +97,14 @@ class Grader:
         record = Record(
             entry.student, entry.name, [], dict(entry.hashes), entry.submitted, work.hints, notes=work.notes
         )
-        record.system = entry.system
+        record.system, record.problems = entry.system, work.problems
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
         sitting = _Sitting(self, work, entry.sha256, time.monotonic() + self.settings.deadline)
         try:
             record.grades = [sitting.grade(exercise) for exercise in self._exercises]
             _count_together(record.grades)
+            if not work.problems and sitting.found_nothing():
+                work.tell(NOTHING_FOUND.format(files=", ".join(list(record.files)[:4])), [])
         finally:
             sitting.let_child_go()
         record.jail = sitting.layers
@@ -130,6 +134,9 @@ class _Sitting:
 
     def _grade(self, exercise: Exercise) -> Grade:
         answer = self.work.submission.answer(exercise)
+        if answer.missing and self.work.may_be_unread(exercise):
+            files = ", ".join(dict.fromkeys(self.work.unread[:3]))
+            return self._without(exercise, "not-run", UNREAD.format(name=exercise.name, files=files), answer.notes)
         if answer.problem:
             return self._without(exercise, "missing" if answer.missing else "error", answer.problem, answer.notes)
         if answer.unwritten:
@@ -145,6 +152,11 @@ class _Sitting:
             up = f"The {self.settings.deadline:.0f} s for the whole submission were up."
             return self._without(exercise, status, up if time.monotonic() > self.until else str(gone), answer.notes)
         return self._grade_of(exercise, report, answer)
+
+    def found_nothing(self) -> bool:
+        """Has the submission no cell for any exercise graded here? Of a single one it may just lack that."""
+        asked = self.grader._exercises if len(self.grader._exercises) > 1 else content.exercises()
+        return all(self.work.submission.answer(exercise).missing for exercise in asked)
 
     def _without(self, exercise: Exercise, status: str, message: str, notes: list[str]) -> Grade:
         return Grade(exercise.id, status, 0, exercise.points, message=message, notes=notes)

@@ -74,6 +74,11 @@ class File:
     def suffix(self) -> str:
         return os.path.splitext(self.parts[-1])[1].lower()
 
+    @cached_property
+    def wanted(self) -> bool:
+        """Is it looked into? Of the others no more than the name is known."""
+        return bool(self.refusal) or is_wanted(self.parts[-1])
+
     def read(self) -> bytes:
         """Its content; raises FileProblem."""
         data = self.fetch()
@@ -106,24 +111,37 @@ def refused(parts: tuple[str, ...], why: str) -> File:
     return File(parts, 0, 0.0, fetch, refusal=sentence)
 
 
-def of_folder(folder: Path) -> list[File]:
-    """All wanted files below a folder, in order of their names, refused ones and links included."""
+def of_folder(folder: Path, apart_from: Path | None = None) -> list[File]:
+    """All files below a folder, in order of their names, refused ones and links included; not those in `apart_from`.
+
+    An empty folder is there as a file without a name.
+    """
     found = []
-    for number, (parts, entry) in enumerate(_walk(folder, ()), 1):
+    for number, (parts, entry) in enumerate(_walk(folder, (), apart_from), 1):
         if number > MEMBERS:
             raise FileProblem(f"{folder} has more than {MEMBERS:,} files. Give a folder that has only submissions.")
         if isinstance(entry, str):
             found.append(refused(parts, entry))
         elif entry.is_symlink():
             found.append(refused(parts, LINK))
+        elif entry.is_dir(follow_symlinks=False):
+            found.append(File((*parts, ""), 0, 0.0, bytes))
+        elif entry.is_file(follow_symlinks=False):
+            found.append(of_path(Path(entry.path), parts))
         elif is_wanted(entry.name):
-            ordinary = entry.is_file(follow_symlinks=False)
-            found.append(of_path(Path(entry.path), parts) if ordinary else refused(parts, ODD))
+            found.append(refused(parts, ODD))
     return found
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.DirEntry | str]]:
-    """(label, file or the reason why there is none) for all that is no folder and not ignored."""
+def is_results(folder: Path) -> bool:
+    """Did `saelab grade` write into this folder?"""
+    return (folder / "grading.json").is_file() and (folder / "records").is_dir()
+
+
+def _walk(
+    folder: Path, above: tuple[str, ...], apart_from: Path | None
+) -> Iterator[tuple[tuple[str, ...], os.DirEntry | str]]:
+    """(label, file or the reason why there is none) for all that is not ignored; a folder only if it is empty."""
     if len(above) > DEPTH:
         yield above, f"lies more than {DEPTH} folders deep; it is left out."
         return
@@ -136,11 +154,16 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
     for entry in listed:
         if IGNORED.fullmatch(entry.name):
             continue
-        parts = (*above, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), parts)
-        else:
+        parts, inner = (*above, entry.name), Path(entry.path)
+        if not entry.is_dir(follow_symlinks=False):
             yield parts, entry
+        elif apart_from is None or (inner.resolve() != apart_from and not (is_results(inner) and not above)):
+            empty = True
+            for found in _walk(inner, parts, apart_from):
+                empty = False
+                yield found
+            if empty:
+                yield parts, entry
 
 
 def of_path(path: Path, parts: tuple[str, ...]) -> File:
@@ -172,7 +195,7 @@ def _too_large(label: str) -> str:
 
 
 def of_zip(archive: File | Path) -> list[File]:
-    """All wanted files in a zip, in the order of their names; raises FileProblem where it can't be opened.
+    """All files in a zip, in the order of their names; raises FileProblem where it can't be opened.
 
     A path is opened in place, whatever its size; a File (a zip in a submission) is read into memory.
     """
@@ -187,6 +210,7 @@ def of_zip(archive: File | Path) -> list[File]:
         if info.is_dir() or not parts or any(IGNORED.fullmatch(p) and p != ".." for p in parts):
             continue
         if not is_wanted(parts[-1]):
+            found.append(File(parts, 0, 0.0, bytes, around))
             continue
         problem = _problem(info, parts, around)
         if problem:
