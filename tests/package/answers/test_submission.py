@@ -275,10 +275,11 @@ def test_both_processes_take_the_same_submission(small_course, tmp_path):
     assert "NameError: name 'y'" in str(commands.check(content.find("double"), broken, separate=True))
 
 
-@pytest.mark.parametrize("text", ["not json at all", '{"nbformat": 4}', "[1, 2]", '{"cells": 3}', ""])
+@pytest.mark.parametrize("text", ["not json at all", '{"nbformat": 4}', "[1, 2]", '{"cells": 3}', "", " \n" * 600])
 def test_a_file_that_is_no_notebook_is_one_sentence(text, tmp_path):
     (tmp_path / "n.ipynb").write_text(text)
-    with pytest.raises(answers.SubmissionError, match="is not a notebook: .*Download or save it again"):
+    sentence = "is not a notebook: .*Download or save it again" if text.strip() else "is empty. Save your work again"
+    with pytest.raises(answers.SubmissionError, match=sentence):
         answers.read(tmp_path / "n.ipynb")
     with pytest.raises(answers.SubmissionError, match="There is no file"):
         answers.read(tmp_path / "none.ipynb")

@@ -276,6 +276,148 @@ def test_the_courses_own_file_counts_more_than_an_old_copy(tmp_path):
     assert RIGHT in work.submission.answer(content.find("double")).pieces[-1].code
 
 
+# What was handed in and can't be graded: never nothing at all.
+
+INSTEAD = {
+    "eve.pdf": "eve.pdf is a PDF, which can't be run. Hand in the notebook itself (.ipynb).",
+    "eve.docx": "eve.docx is a Word document, which can't be run.",
+    "eve.html": "eve.html is a web page, which can't be run.",
+    "eve.txt": "eve.txt is a plain text, which can't be run.",
+    "eve.tar.gz": "eve.tar.gz is a tar archive, which is not opened here. Hand in a zip, or the notebooks themselves.",
+    "eve.tgz": "eve.tgz is a tar archive",
+    "eve.rar": "eve.rar is a RAR archive",
+    "eve.7z": "eve.7z is a 7-Zip archive",
+    "eve.ipynb.gz": "eve.ipynb.gz is a compressed file",
+    "eve.xyz": "eve.xyz is no notebook, script or zip. Hand in the notebook itself",
+    "eve": "eve is no notebook, script or zip.",
+    "eve/report.pdf": "eve/report.pdf is a PDF",
+    "eve/plot.png": "eve/plot.png is no notebook, script or zip.",
+    "eve/deep/er/1.pdf eve/2.docx": "There is no notebook or script in it, only eve/2.docx, eve/deep/er/1.pdf.",
+    "eve/.ipynb_checkpoints/lab.ipynb": "eve is an empty folder.",
+}
+
+
+@pytest.mark.parametrize("names", INSTEAD)
+@pytest.mark.parametrize("kind", ["folder", "wrapped", "paths", "zip"])
+def test_who_hands_in_something_else_has_an_entry_that_says_what_is_the_matter(kind, names, tmp_path):
+    made = names.split()
+    folder = write(tmp_path / "dl/class", "ada.ipynb", "bob.ipynb", *made)
+    if kind == "zip":
+        paths = [zipped(tmp_path / "c.zip", *(f"class/{name}" for name in ("ada.ipynb", "bob.ipynb", *made)))]
+    else:
+        paths = {"folder": [folder], "wrapped": [tmp_path / "dl"], "paths": sorted(folder.iterdir())}[kind]
+    entries, left_out = handed_in.find(paths)
+    if kind == "zip" and "checkpoints" in names:  # a zip says nothing of empty folders
+        assert [e.student for e in entries] == ["ada", "bob"]
+        return
+    stem = "eve.ipynb" if names.endswith("ipynb.gz") else "eve"
+    assert [e.student for e in entries] == ["ada", "bob", stem] and not left_out
+    work = handed_in.load(entries[2])
+    told = INSTEAD[names]
+    told = told.replace("eve/", "") if kind == "paths" else told
+    told = "There is no notebook or script in it" if kind == "paths" and "checkpoints" in names else told
+    assert work.problems[0].startswith(told) and len(work.problems) == 1 and work.notes == work.problems
+    assert work.may_be_unread(content.find("double")) and entries[2].sha256 != entries[1].sha256
+    assert [e.problems for e in entries[:2]] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bobson_777_1_lab.ipynb", "eve_12_2_essay.docx"],
+        ["Bob_777_assignsubmission_file_/lab.ipynb", "Eve_12_assignsubmission_onlinetext/onlinetext.html"],
+        ["submission_777/lab.ipynb", "submission_12/readme.md"],
+    ],
+)
+def test_a_system_s_download_has_everybody_who_handed_in_anything(names, tmp_path):
+    for path in (write(tmp_path / "dl", *names), zipped(tmp_path / "dl.zip", *names)):
+        eve, bob = handed_in.find([path])[0]
+        assert (eve.student, bob.student) == ("12", "777") and not bob.problems
+        assert "Hand in the notebook itself" in eve.problems[0] and eve.system
+
+
+def test_what_lies_beside_a_notebook_is_no_problem_and_no_student(tmp_path):
+    write(tmp_path / "one/ada", "lab.ipynb", "report.pdf", "plots/fig.png", "data.csv", "old/essay.docx")
+    assert found(tmp_path / "one") == {"ada": ["ada/lab.ipynb"]} and not only(tmp_path / "one").problems
+    write(tmp_path / "two", "ada.ipynb", "ada.pdf", "bob.ipynb", "roster.csv", "README.md", "policy.toml", "plot.png")
+    assert [(e.student, e.problems) for e in handed_in.find([tmp_path / "two"])[0]] == [("ada", []), ("bob", [])]
+
+
+def test_an_archive_beside_a_notebook_is_told_since_answers_may_be_in_it(tmp_path):
+    work = handed_in.load(only(write(tmp_path / "ada", COURSE, "rest.rar", "essay.docx")))
+    assert [problem.partition(",")[0] for problem in work.problems] == ["rest.rar is a RAR archive"]
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    folder, opened = write(tmp_path / "class", "ada.ipynb", "eve.ipynb", "max/lab.ipynb"), os.open
+    listed = os.scandir
+
+    def refuse(path, *more, **named):
+        if str(path).endswith(("eve.ipynb", "class/max")):
+            raise PermissionError(13, "Permission denied")
+        return (opened if more or named else listed)(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
+    told = {e.student: handed_in.load(e).problems for e in handed_in.find([folder])[0]}
+    assert told["ada"] == [] and "eve.ipynb can't be read (Permission denied)" in told["eve"][0]
+    assert told["max"] == ["max can't be opened (Permission denied)."]
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path):
+    folder = write(tmp_path / "class", "ada.ipynb")
+    (folder / "eve").symlink_to("/nowhere/at/all")
+    eve = handed_in.find([folder])[0][1]
+    assert eve.student == "eve" and "is a link, and links are not followed" in handed_in.load(eve).problems[0]
+
+
+BROKEN = {
+    "": "is empty. Save your work again and hand in that file.",
+    " \n": "is empty.",
+    "%PDF-1.7": "is a PDF, in spite of its name.",
+    "<!DOCTYPE html><html>": "is a web page, in spite of its name. Download the notebook itself (.ipynb).",
+    "PK\x03\x04": "is a zip, or made of one, in spite of its name.",
+    '{"cells": [': "is not a notebook: it is no JSON",
+    '{"cells": 3}': "is not a notebook: it has no list of cells",
+    "<<<<<<< HEAD": "is not a notebook: it is no JSON",
+}
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_a_notebook_that_is_none_is_told_in_words_that_help(data, tmp_path):
+    work = handed_in.load(only(write(tmp_path / "class", **{"eve/01_small.ipynb": data, "eve/02_x.ipynb": text()})))
+    assert len(work.problems) == 1 and work.problems[0].startswith(f"01_small.ipynb {BROKEN[data]}")
+    assert work.may_be_unread(content.find("double")), "it is the section's own notebook"
+
+
+def test_another_section_s_broken_notebook_hides_no_answer(course_of_one_chapter, tmp_path):
+    (course_of_one_chapter / "chapters/small/02_more.py").write_text("# %% [markdown]\n# # More\n")
+    work = handed_in.load(only(write(tmp_path / "ada", COURSE, **{"small/02_more.ipynb": "{"})))
+    assert work.problems and not work.may_be_unread(content.find("double"))
+
+
+@pytest.mark.parametrize("name", ["ada.py", "ada.ipynb"])
+def test_a_file_with_no_code_in_it_is_told(name, tmp_path):
+    write(tmp_path, **{name: "" if name.endswith(".py") else text("")})
+    assert handed_in.load(only(tmp_path / name)).problems == [f"There is no code in it ({name}). Is it the right file?"]
+
+
+def test_of_two_submissions_one_that_can_be_read_counts_and_the_other_is_told(tmp_path):
+    folder = write(tmp_path / "class", f"ada/{COURSE}", "bob.ipynb")
+    os.utime(folder / "ada" / COURSE, (1, 1))
+    (folder / "ada.zip").write_bytes(b"Rar!")
+    ada = handed_in.find([folder])[0][0]
+    assert codes(ada) == [RIGHT] and ada.problems == ["ada.zip is no zip, or a damaged one. Make it again."]
+
+
+def test_results_within_the_folder_are_nobody_s_work(tmp_path):
+    folder = write(tmp_path / "class", "ada.ipynb", "bob.ipynb", "results/grading.json", "results/records/ada.json")
+    write(folder, "results/nbgrader/source/small/01_small.ipynb", "results/feedback/ada.html", "new/lab.ipynb")
+    assert list(found(folder)) == ["ada", "bob", "new"], "an earlier grading's"
+    assert [e.student for e in handed_in.find([folder], folder / "new")[0]] == ["ada", "bob"], "and this one's"
+    assert list(found(*sorted(folder.iterdir()))) == ["ada", "bob", "new"]
+
+
 # What is refused. Each is one sentence, and bob beside it is as he would be alone.
 
 
@@ -421,9 +563,9 @@ REFUSED = {
     half_a_zip: "is no zip, or a damaged one",
     a_damaged_member: "is damaged",
     no_zip: "is no zip, or a damaged one",
-    a_huge_file: "is larger than 200 MB",
+    a_huge_file: "is larger than 100 MB",
     deep_folders: "folders deep",
-    a_document_only: "There is no notebook or script in it",
+    a_document_only: "is a PDF, which can't be run. Hand in the notebook itself",
     deep_json: "nested too deeply",
     a_swarm_of_lists: "too many outputs",
     much_code: "more than 2,000,000 characters of code",
@@ -447,6 +589,8 @@ def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_
     assert not works["eve"].submission.cells
     told = " ".join(works["eve"].notes)
     assert (REFUSED[attack] or "is a link") in told and "Traceback" not in told
+    assert any((REFUSED[attack] or "is a link") in problem for problem in works["eve"].problems), "a person is told"
+    assert works["eve"].may_be_unread(content.find("double"))
     assert sorted(p for p in tmp_path.rglob("*")) == before, "nothing was unpacked"
 
 
@@ -476,11 +620,12 @@ def test_paths_that_are_nothing_to_grade_are_told_and_the_rest_is_found(tmp_path
     (tmp_path / "no.zip").write_text("")
     names = ["none.ipynb", "x.pdf", "link.ipynb", "pipe.ipynb", "no.zip", "ada.ipynb"]
     entries, notes = handed_in.find([tmp_path / name for name in names])
-    assert [e.student for e in entries] == ["ada"]
-    for note, words in zip(
-        notes, ["nothing called", "is no notebook", "is a link", "is no notebook", "is no zip"], strict=True
-    ):
-        assert words in note
+    assert "nothing called" in notes[0] and len(notes) == 1
+    told = {"ada": "", "link": "is a link", "no": "is no zip", "pipe": "is no notebook", "x": "is a PDF"}
+    assert [e.student for e in entries] == list(told), "each has a row, that of a file that can't be read as well"
+    for entry in entries:
+        assert told[entry.student] in (entry.problems or [""])[0] and entry.problems == entry.notes
+    assert handed_in.find([tmp_path / "x.pdf"])[1][0].startswith("x.pdf is a PDF, which can't be run. Hand in the")
 
 
 def test_every_entry_of_one_zip_can_be_read_in_any_order(tmp_path):
@@ -554,3 +699,62 @@ def test_an_examiner_that_is_killed_from_outside_blames_nobody(tmp_path, monkeyp
     with Examiner() as examine:
         (cell,) = handed_in.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
     assert len(sent) == 2 and "double" in cell.digest.defines and not cell.digest.problem
+
+
+# Bounds that hold before anything is expanded.
+
+
+def zip_bytes(tmp_path: Path, contents: dict) -> bytes:
+    return zipped(tmp_path / "made.zip", contents=contents).read_bytes()
+
+
+def test_zips_in_a_zip_are_listed_up_to_a_limit_for_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MEMBERS", 250)
+    opened, real = [], zipfile.ZipFile
+    inner = zip_bytes(tmp_path, {f"{n}.txt": "" for n in range(100)})
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", contents={f"{n}.zip": inner for n in range(9)})
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *a, **k: opened.append(1) or real(*a, **k))
+    entries = {e.student: e for e in handed_in.find([tmp_path / "class"])[0]}
+    assert len(opened) == 3, "eve.zip and two of those in it"
+    assert "7.zip has more than 41 files" in " ".join(entries["eve"].problems) and not entries["bob"].problems
+
+
+def test_zips_in_a_zip_are_unpacked_up_to_a_limit_for_all_of_them(tmp_path, monkeypatch):
+    inner = zip_bytes(tmp_path, {"x.bin": os.urandom(5_000)})
+    monkeypatch.setattr(handed_in, "TOTAL", 12_000)
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", contents={f"{n}.zip": inner for n in range(5)})
+    (eve,) = [e for e in handed_in.find([tmp_path / "class"])[0] if e.student == "eve"]
+    assert [p for p in eve.problems if "all zips come to more than" in p]
+
+
+def test_of_one_students_many_files_no_more_are_kept_than_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "FILES", 20)
+    monkeypatch.setattr(handed_in, "FILES", 20)
+    monkeypatch.setattr(archive, "OTHERS", 10)
+    monkeypatch.setattr(archive, "MEMBERS", 60)
+    many = [f"eve/{n % 9}/{n}.{kind}" for n in range(50) for kind in ("py", "dat")]
+    for folder in (tmp_path / "class", tmp_path / "wrapped/class"):
+        write(folder, "bob.ipynb", *many)
+        assert len(archive.of_folder(folder)) == 1 + 21 + 10
+    for path in (tmp_path / "class", tmp_path / "wrapped"):
+        entries = {e.student: e for e in handed_in.find([path])[0]}
+        assert codes(entries["bob"]) == [RIGHT]
+        assert "More than 20 files" in entries["eve"].problems[0] and not entries["eve"].files
+    zipped(tmp_path / "class/max.zip", *(name for name in many if name.endswith("py")))
+    (listed,) = [f for f in archive.of_folder(tmp_path / "class") if f.suffix == ".zip"]
+    monkeypatch.setattr(archive, "MEMBERS", 100)
+    assert len(archive.of_zip(listed, 100)) == 21
+
+
+def test_a_zip_that_takes_too_much_memory_costs_its_student_only(tmp_path, monkeypatch):
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", "lab.ipynb")
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile, "ZipFile", no_memory)
+    eve = next(e for e in handed_in.find([tmp_path / "class"])[0] if e.student == "eve")
+    assert "is no zip, or a damaged one" in eve.problems[0]

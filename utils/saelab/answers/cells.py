@@ -23,6 +23,18 @@ CODE = 2_000_000  # characters of code in one file
 SCRIPT, LINES = 5_000_000, 1_000_000  # characters and lines of a script with all its text
 JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.S)
 JSON_OUTPUTS = re.compile(rb'"outputs"\s*:\s*\[')
+DISGUISED = {  # how files begin that are called .ipynb and are none
+    "%pdf": "a PDF",
+    "<!doctype": "a web page",
+    "<html": "a web page",
+    "<?xml": "a web page",
+    "pk\x03\x04": "a zip, or made of one",
+    "rar!": "a RAR archive",
+    "7z\xbc": "a 7-Zip archive",
+    "\x1f\u2039": "a compressed file",
+    "\x89png": "a picture",
+    "version https://git-lfs": "a pointer to a file that Git LFS keeps",
+}
 OUTPUTS = 3  # brackets around a cell's outputs: those of the notebook, of its list of cells, and of the cell
 CELL = 500_000  # characters of one cell
 CELLS = 30_000  # statements of a script without cells count as such
@@ -105,6 +117,12 @@ def _clean(text: str) -> str:
 
 
 def _notebook(name: str, data: bytes) -> list[StudentCell]:
+    start = _decode(data[:1000]).lstrip().lower()
+    if not start and not data[1000:].strip():
+        raise SubmissionError(f"{name} is empty. Save your work again and hand in that file.")
+    disguised = next((kind for known, kind in DISGUISED.items() if start.startswith(known)), None)
+    if disguised:
+        raise SubmissionError(f"{name} is {disguised}, in spite of its name. Download the notebook itself (.ipynb).")
     if len(data) > LARGE:
         data = _without_outputs(name, data)
     if sum(map(data.count, (b"[", b"{", b","))) > OBJECTS:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from saelab.files import write_atomically
 
-VERSION = 1
+VERSION = 2
 STATUSES = ("passed", "failed", "error", "timeout", "missing", "not-run")
 
 
@@ -68,6 +68,7 @@ class Record:
     hints: dict[str, int] = field(default_factory=dict)  # exercise → tiers seen, where the progress file was sent
     changes: list[Change] = field(default_factory=list)  # late policy, adjustments by hand
     notes: list[str] = field(default_factory=list)  # about the submission as a whole
+    problems: list[str] = field(default_factory=list)  # those of the notes that a person has to look at
     grader: dict = field(default_factory=dict)  # saelab's version, hashes of submission and checks, trials
     jail: dict[str, bool] = field(default_factory=dict)  # layer → did it hold; empty where nothing had to be run
     system: str = ""  # canvas, moodle or gradescope, where the identity is a number of theirs
@@ -86,6 +87,20 @@ class Record:
     def total(self) -> float:
         """Points with late policy and adjustments, never below 0."""
         return max(0.0, round(self.earned + sum(change.points for change in self.changes), 2))
+
+    @property
+    def is_ungraded(self) -> bool:
+        """Could nothing of it be graded? Then its points say nothing."""
+        return bool(self.grades) and all(grade.status == "not-run" for grade in self.grades)
+
+    @property
+    def to_look_at(self) -> list[str]:
+        """Sentences about what a person has to look at, if anything."""
+        found, left = list(self.problems), [grade for grade in self.grades if grade.status == "not-run"]
+        if left and not found:
+            named = ", ".join(grade.exercise.rpartition("/")[2] for grade in left[:4])
+            found.append(f"Not graded: {named}{' …' * (len(left) > 4)}. {left[0].message}")
+        return found
 
     def to_json(self) -> str:
         """The record as text; keys in the order of the fields."""

@@ -3,6 +3,7 @@
 import datetime
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,7 +44,12 @@ class Parcel:
     files: list[File] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     submitted: str = ""
+    listed: int = 0  # members of all archives in it
+    unpacked: int = 0  # bytes of archives in archives
     single: bool = False  # a file that may be one of several of the student's
+    others: list[str] = field(default_factory=list)  # names of files that are not looked into
+    problems: list[str] = field(default_factory=list)  # sentences about what could not be read
+    unread: list[str] = field(default_factory=list)  # names of what these are about
 
 
 @dataclass(frozen=True)
@@ -175,3 +181,7 @@ def _about(item: str, values: dict[str, list[str]]) -> About:
         return About(gradescope["id"] if gradescope else item, ", ".join(values["name"]) or item, submitted, note)
     student = (values["sid"] or values["email"])[0]
     return About(student, (values["name"] or [student])[0], submitted)
+
+
+def nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())

@@ -117,7 +117,8 @@ def _row(record: Record, exercises: list[str], figures: Figures) -> str:
     names = {exercise.label.id: exercise.label.short for exercise in figures.exercises}
     cells = "".join(_cell(names[name], grades[name]) if name in grades else "<td></td>" for name in exercises)
     who = student_link(record)
-    return f"<tr><th class='name' scope='row'>{who}</th><td class='total'>{points(record.total)}</td>{cells}</tr>\n"
+    total = "?" if record.is_ungraded else points(record.total)
+    return f"<tr><th class='name' scope='row'>{who}</th><td class='total'>{total}</td>{cells}</tr>\n"
 
 
 def _cell(name: str, grade: Grade) -> str:
