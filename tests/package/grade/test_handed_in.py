@@ -758,3 +758,233 @@ def test_a_zip_that_takes_too_much_memory_costs_its_student_only(tmp_path, monke
     monkeypatch.setattr(zipfile, "ZipFile", no_memory)
     eve = next(e for e in handed_in.find([tmp_path / "class"])[0] if e.student == "eve")
     assert "is no zip, or a damaged one" in eve.problems[0]
+
+
+# Whose is what: guesses are told, contradictions are not settled in silence.
+
+
+def doubts(*paths: Path) -> dict[str, str]:
+    """Student → what a person has to look at, of those of whom there is anything."""
+    return {e.student: " ".join(e.problems) for e in handed_in.find(list(paths))[0] if e.problems}
+
+
+STRAY = ["01_small.ipynb", "01_small.py", progress.FILE, COURSE, "small/old.ipynb"]
+
+
+@pytest.mark.parametrize("stray", STRAY)
+@pytest.mark.parametrize("kind", ["folder", "zip", "wrapped"])
+@pytest.mark.parametrize("each", [f"{{}}/{COURSE}", "{}/lab.ipynb", "{}/small/x.py"])
+def test_a_stray_file_of_the_course_does_not_make_a_class_one_student(stray, kind, each, tmp_path):
+    names = [each.format(name) for name in ("ada", "bob", "carl", "dora")] + [stray]
+    names = [f"dl/{name}" for name in names] if kind == "wrapped" else names
+    path = zipped(tmp_path / "s.zip", *names) if kind == "zip" else write(tmp_path / "class", *names)
+    entries = [e.student for e in handed_in.find([path])[0]]
+    ((odd, told),) = doubts(path).items()
+    assert set(entries) - {odd} == {"ada", "bob", "carl", "dora"} and "Whose is it?" in told
+
+
+@pytest.mark.parametrize("stray", [COURSE, "01_small.ipynb", progress.FILE])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["ada.ipynb", "bob.ipynb"],
+        ["ada.zip", "bob.zip"],
+        [f"ada/{COURSE}", f"bob/{COURSE}"],
+        ["ada/lab.ipynb", "bob/lab.ipynb"],
+        ["ada.ipynb", "bob/lab.ipynb", "carl.zip"],
+    ],
+)
+def test_what_can_be_one_student_or_a_class_is_graded_as_neither(names, stray, tmp_path):
+    folder = write(tmp_path / "class", *(name for name in names if not name.endswith("zip")), stray)
+    for name in names:
+        if name.endswith("zip"):
+            zipped(folder / name, "lab.ipynb")
+    entry = only(folder)
+    assert "can be one student's work" in entry.problems[0] and not entry.files
+    assert handed_in.load(entry).may_be_unread(content.find("double"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [COURSE, progress.FILE, "scratch.ipynb", "more.ipynb"],
+        [COURSE, "helpers.py", "plots.py", "data.py"],
+        ["01_small.ipynb", "helpers.py", "tools/a.py"],
+        [COURSE, progress.FILE, "old/01_small.ipynb"],
+        [COURSE, "saelab.zip"],
+        ["01_small.ipynb", "scratch.ipynb"],
+    ],
+)
+def test_one_students_folder_stays_one_however_much_lies_in_it(names, tmp_path):
+    folder = write(tmp_path / "ada", *names)
+    assert found(folder).keys() == {"ada"} and "ada" not in doubts(folder) or "zip" in str(doubts(folder))
+
+
+def test_forty_notebooks_beside_one_of_the_courses_are_a_class(tmp_path):
+    folder = write(tmp_path / "class", "01_small.ipynb", *(f"student{n}.ipynb" for n in range(40)))
+    assert len(handed_in.find([folder])[0]) == 41 and list(doubts(folder)) == ["01_small"]
+
+
+MOODLE_TRICKS = {
+    "Eve_777_assignsubmission_file_ x_12345_assignsubmission_file_/lab.ipynb": "12345",
+    "Eve_777_assignsubmission_file_x_12345_assignsubmission_file_lab.ipynb": "12345",
+    "Eve_777_assignsubmission_onlinetext_x_12345_assignsubmission_file/lab.ipynb": "12345",
+    "777_assignsubmission_file_ _12345_assignsubmission_file_/lab.ipynb": "12345",
+}
+
+
+@pytest.mark.parametrize("name", MOODLE_TRICKS)
+def test_the_last_of_several_numbers_in_a_moodle_name_counts_and_is_told(name, tmp_path):
+    bob = "Bob_777_assignsubmission_file_/lab.ipynb"
+    folder = write(tmp_path / "dl", name, bob, **{bob: text("bob's")})
+    entries = {e.student: e for e in handed_in.find([folder])[0]}
+    assert list(entries) == [MOODLE_TRICKS[name], "777"] and codes(entries["777"]) == ["bob's"]
+    assert list(doubts(folder)) == ([MOODLE_TRICKS[name]] if name[:3] == "Eve" else list(doubts(folder)))
+
+
+def test_a_moodle_file_that_is_called_as_another_students_replaces_nobodys(tmp_path):
+    """Without folders, the file's own name comes last, and that is the student's to choose."""
+    bob, eve = (
+        "Bob_777_assignsubmission_file_lab.ipynb",
+        "Eve_12_assignsubmission_file_x_777_assignsubmission_file_l.ipynb",
+    )
+    folder = write(tmp_path / "dl", **{bob: text("bob's"), eve: text("eve's")})
+    entries = {e.student: e for e in handed_in.find([folder])[0]}
+    assert codes(entries["777"]) == ["bob's"] and not entries["777"].problems
+    (other,) = set(entries) - {"777"}
+    assert not entries[other].files and "more than one number" in entries[other].problems[0]
+
+
+def test_files_that_only_look_like_canvas_are_not_one_student(tmp_path):
+    folder = write(tmp_path / "class", "lab_1_2_ada.ipynb", "lab_1_2_bob.ipynb", "lab_1_2_carl.ipynb")
+    assert list(found(folder)) == ["lab_1_2_ada", "lab_1_2_bob", "lab_1_2_carl"]
+    mixed = write(tmp_path / "mixed", "ada.ipynb", "bob.ipynb", "dora_1_2_final.ipynb")
+    assert "named as Canvas names files" in doubts(mixed)["1"]
+    two = write(tmp_path / "two", "ada_12_1_lab.ipynb", "bob_12_2_lab.ipynb", "carl_13_3_lab.ipynb")
+    assert {e.name for e in handed_in.find([two])[0]} == {"ada", "bob", "carl"}
+    assert all("beside several names: ada, bob" in said for said in doubts(two).values()) and len(doubts(two)) == 2
+
+
+OUTPUT = GRADESCOPE.replace(
+    "  :score: 3\n",
+    "  :score: 3\n  :results:\n    output: |\n      :submitters:\n      - :name: Eve\n        :sid: '666'\n"
+    "      submission_12:\n"
+    "      :email: eve@example.edu\n    more: \"\n\n      :sid: '667'\n\n      submission_12:\n\n      \"\n",
+)
+
+
+def test_what_stands_in_a_students_output_is_no_metadata_of_gradescopes(tmp_path):
+    names = [f"submission_{n}/lab.ipynb" for n in (11, 12, 13)]
+    folder = write(tmp_path / "dl", *names, **{"submission_metadata.yml": OUTPUT})
+    assert [e.student for e in handed_in.find([folder])[0]] == ["13", "4711", "bob@example.edu"] and not doubts(folder)
+
+
+GRADESCOPES = {
+    "not YAML": ("submission_11: [", "can't be read"),
+    "a tab": ("submission_11:\n\t:sid: 3", "can't be read"),
+    "very deep": ("a: " + "[" * 1_000, "nested too deeply"),
+    "a key that is a list": ("? [a, b]\n: 1", "a key is no text"),
+    "somebody else": ("submission_99:\n  :submitters:\n  - :sid: '4'\n", "says nothing of it"),
+}
+
+
+@pytest.mark.parametrize("what", GRADESCOPES)
+def test_metadata_that_does_not_tell_is_a_doubt_about_everybody(what, tmp_path):
+    words, sentence = GRADESCOPES[what]
+    folder = write(
+        tmp_path / "dl", "submission_11/lab.ipynb", "submission_12/l.ipynb", **{"submission_metadata.yml": words}
+    )
+    told = doubts(folder)
+    assert list(told) == ["11", "12"] and all(sentence in said for said in told.values())
+
+
+def test_metadata_with_names_of_its_own_and_repeated_values_is_read(tmp_path):
+    words = (
+        "submission_11:\n  :submitters:\n  - !ruby/x &a\n    :name: &n Ada\n    ':sid': &s 0815\nsubmission_12: &b\n"
+    )
+    words += "  :submitters: [{':name': *n, ':email': x@y}]\n  <<: *a\n  :created_at: 2026-11-30 22:23:45 Z\n"
+    folder = write(
+        tmp_path / "dl", "submission_11/lab.ipynb", "submission_12/l.ipynb", **{"submission_metadata.yml": words}
+    )
+    entries = handed_in.find([folder])[0]
+    assert [(e.student, e.name, e.submitted) for e in entries] == [
+        ("0815", "Ada", ""),
+        ("x@y", "Ada", "2026-11-30T22:23:45+00:00"),
+    ]
+
+
+def test_one_number_beside_two_submissions_of_gradescopes_puts_nobody_together(tmp_path):
+    folder = write(
+        tmp_path / "dl", *(f"submission_{n}/lab.ipynb" for n in (11, 12)), **{"submission_metadata.yml": GRADESCOPE}
+    )
+    text_of = (folder / "submission_metadata.yml").read_text().replace("bob@example.edu", "4711")
+    (folder / "submission_metadata.yml").write_text(text_of)
+    told = doubts(folder)
+    assert len(told) == 2 and all("4711 stands beside more than one submission" in said for said in told.values())
+
+
+def test_nbgraders_folders_and_names(tmp_path):
+    course = write(
+        tmp_path / "course", "source/hw/lab.ipynb", "release/hw/lab.ipynb", "autograded/ada/hw/lab.ipynb",
+        "submitted/ada/hw/lab.ipynb", "submitted/bob/hw/lab.ipynb", "gradebook.db",
+    )  # fmt: skip
+    assert list(found(course)) == ["ada", "bob"] and list(found(course / "submitted")) == ["ada", "bob"]
+    late = "ada+hw1+2026-11-30 23:00:00.123456 UTC+a1b2"
+    inbound = write(
+        tmp_path / "inbound", f"{late}/lab.ipynb", "ada+hw1+2026-11-29 23:00:00.1 UTC+zz/lab.ipynb",
+        "bob+hw1+2026-11-29 23:00:00 UTC+c/lab.ipynb", **{f"{late}/lab.ipynb": text("newer")},
+    )  # fmt: skip
+    ada, bob = handed_in.find([inbound])[0]
+    assert (ada.student, bob.student, ada.submitted) == ("ada", "bob", "2026-11-30T23:00:00+00:00")
+    assert codes(ada) == ["newer"] and "Handed in more than once" in ada.notes[0]
+
+
+OTHER = "def double(x):\n    return 2 * x"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("ada.ipynb", "bob.ipynb"), True),
+        (("ada/lab.ipynb", "bob/lab.ipynb"), True),
+        (("ada/01_small.ipynb", "bob/01_small.ipynb"), True),
+        (("lab.ipynb", "lab-Copy1.ipynb"), False),
+        (("lab.ipynb", "old/lab.ipynb"), False),
+        ((COURSE, "small/01_small (1).ipynb"), False),
+    ],
+)
+def test_two_students_in_one_folder_of_a_class_are_not_put_together_in_silence(names, told, tmp_path):
+    one, other = (f"section1/{name}" for name in names)
+    folder = write(tmp_path / "class", "carl.ipynb", **{one: text(RIGHT, "double"), other: text(OTHER, "double")})
+    entry = next(e for e in handed_in.find([folder])[0] if e.student == "section1")
+    said = [p for p in handed_in.load(entry).problems if "Are these two students' notebooks?" in p]
+    assert len(said) == told
+    same = write(tmp_path / "same", "carl.ipynb", f"section1/{names[0]}", f"section1/{names[1]}")
+    entry = next(e for e in handed_in.find([same])[0] if e.student == "section1")
+    assert not handed_in.load(entry).problems, "the same answer twice is no doubt"
+
+
+def test_every_identity_says_what_it_was_guessed_from(tmp_path):
+    def kinds(*paths):
+        return {e.student: e.known_by for e in handed_in.find(list(paths))[0]}
+
+    folder = write(tmp_path / "class", "bob.ipynb", f"ada/{COURSE}")
+    zipped(folder / "eve.zip", "lab.ipynb")
+    assert kinds(folder) == {
+        "ada": "the name of the folder", "bob": "the name of the file", "eve": "the name of the zip",
+    }  # fmt: skip
+    assert kinds(folder / "bob.ipynb", folder / "ada" / COURSE) == {
+        "ada": "the folder around the course's notebooks", "bob": "the name of the file",
+    }  # fmt: skip
+    systems = write(tmp_path / "canvas", *CANVAS[:3]), write(tmp_path / "moodle", *MOODLE[:1])
+    assert set(kinds(*systems).values()) == {"Canvas's number in the name", "Moodle's number in the name"}
+
+
+def test_more_statements_than_a_submission_may_have_are_left_out(tmp_path, monkeypatch):
+    cells = ["a\n" * 4_900] * 14 + [RIGHT]
+    (tmp_path / "eve.py").write_text("# %%\n".join(["", *cells]))
+    (tmp_path / "bob.py").write_text("# %%\n".join(["", *reversed(cells)]))
+    with Examiner() as examine:
+        eve, bob = (handed_in.load(only(tmp_path / f"{name}.py"), examine).submission for name in ("eve", "bob"))
+    assert sum(len(cell.digest.statements) for cell in eve.cells) <= 60_000
+    assert "more than 60,000 statements" in eve.cells[-1].digest.problem and not bob.cells[0].digest.problem

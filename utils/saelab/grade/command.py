@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         found, left_out = handed_in.find(arguments.submissions, arguments.out)
     if not found:
         raise GradeError(" ".join(left_out) or _nothing(arguments.submissions))
-    _say(left_out)
+    _say([*_guesses(found), *left_out])
     entries = _chosen(found, arguments.only)
     arguments.out.mkdir(parents=True, exist_ok=True, mode=0o700)  # grades are nobody else's business
     settings = Settings(
@@ -83,6 +83,18 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join([*_summary(records, layers, settings.jailed), f"See {arguments.out / 'cohort.html'}."]))
     _say([*left_out, *broken, *_strangers(records, found, arguments.out)])
     return 1 if left_out or broken or any(record.to_look_at for record in records) else 0
+
+
+def _guesses(entries: list[handed_in.Entry]) -> list[str]:
+    """How students are known, most of them first; three names of each kind, so that a wrong guess is seen."""
+    kinds: dict[str, list[str]] = {}
+    for entry in entries:
+        kinds.setdefault(entry.known_by or "the name of what can't be read", []).append(entry.student)
+    told = [
+        f"{len(names)} by {kind} ({', '.join(names[:3])}{' …' * (len(names) > 3)})"
+        for kind, names in sorted(kinds.items(), key=lambda pair: -len(pair[1]))
+    ]
+    return [f"Who is who, as far as names tell: {'; '.join(told)}."]
 
 
 def _say(sentences: list[str]) -> None:

@@ -35,8 +35,18 @@ from saelab.content import Exercise
 
 from . import archive, instead, owners
 from .archive import FILES, METADATA, File, FileProblem, clean
-from .owners import Owner, Parcel
+from .gradescope import About, metadata
+from .owners import Owner, Parcel, below
 
+UNCLEAR = (
+    "{label} can be one student's work ({one} lies in it) or a class: nothing of it is graded. Give each student's "
+    "folder or file by itself, or take out what is nobody's."
+)
+TWO = (
+    "`{name}` is answered in both {one} and {other}, not in the same way; one answer counts. Are these two students' "
+    "notebooks? Then give each of them a folder."
+)
+METADATA_LACKS = "submission_metadata.yml says nothing of it, so it is known by Gradescope's number only."
 TOTAL = 500_000_000  # bytes of them, unpacked
 
 
@@ -56,6 +66,8 @@ class Entry:
     system: str = ""  # canvas, moodle or gradescope, whose number the identity is
     problems: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+
+    known_by: str = ""  # what the identity was guessed from: "the name of the file"
 
     @cached_property
     def hashes(self) -> dict[str, str]:
@@ -131,7 +143,33 @@ def load(entry: Entry, examine: Callable[[list[StudentCell]], None] | None = Non
         work.tell(f"There is no code in it ({names}). Is it the right file?", [])
     if examine:
         examine(work.submission.cells)
+    if not entry.system:
+        _check_for_two(work)
     return work
+
+
+def _check_for_two(work: Work) -> None:
+    """Say so where two notebooks hold different answers to the same exercise, and neither is a copy of the other."""
+    answered: dict[Path, dict[str, str]] = defaultdict(dict)
+    names = {part for exercise in content.exercises() for part in exercise.parts}
+    for cell in work.submission.cells:
+        if cell.file.suffix == ".ipynb" and not cell.aside:
+            for s in cell.digest.statements:
+                answered[cell.file] |= dict.fromkeys((s.defines & names) - cell.digest.unwritten, s.text)
+    files = list(answered)[:50]
+    for number, one in enumerate(files):
+        for other in files[:number]:
+            both = [n for n in answered[one].keys() & answered[other].keys() if answered[one][n] != answered[other][n]]
+            if both and not _is_copy(one, other):
+                work.tell(TWO.format(name=min(both), one=other, other=one), [])
+                return
+
+
+def _is_copy(one: Path, other: Path) -> bool:
+    """Is one called as a copy of the other (`lab-Copy1`, `old/lab`)?"""
+    a, b = one.stem.casefold(), other.stem.casefold()
+    nested = one.parent == other.parent or one.parent in other.parents or other.parent in one.parents
+    return nested and (a.startswith(b) or b.startswith(a))
 
 
 def _hints(data: bytes) -> dict[str, int]:
@@ -160,7 +198,7 @@ def find(paths: list[Path], apart_from: Path | None = None) -> tuple[list[Entry]
             else:  # one of many, as the shell gives them for `submissions/*`
                 parcels.append(_unreadable(path.absolute(), number, sentence))
     by_key: dict[tuple, list[Parcel]] = defaultdict(list)
-    for parcel in _joined(parcels):
+    for parcel in _sure(_joined(parcels)):
         if parcel.owner.key[0] == "canvas":
             owners.drop_older_uploads(parcel.files, parcel.notes)
         by_key[parcel.owner.key].append(parcel)
@@ -197,8 +235,8 @@ def _parcels_of(path: Path, order: int, alone: bool, apart_from: Path) -> list[P
     owner = owners.by_system(path.name)
     if not owner and (path.stem in owners.course_stems() or here.name in owners.chapters()):
         home = here.parent if here.name in owners.chapters() else here
-        owner = Owner(("folder", str(home)), home.name, home.name)
-    owner = owner or Owner(("name", str(here), owners.nfc(path.stem)), path.stem, path.stem)
+        owner = Owner(("folder", str(home)), home.name, home.name, how="the folder around the course's notebooks")
+    owner = owner or Owner(("name", str(here), owners.nfc(path.stem)), path.stem, path.stem, how="the name of the file")
     parcel = Parcel(owner, here.name, order, notes=[owner.note] * bool(owner.note), single=owner.key[0] != "name")
     _add(parcel, archive.of_path(path, owner.parts or (path.name,)))
     return [parcel]
@@ -209,44 +247,69 @@ def _split(root: Path, files: list[File], order: int, alone: bool) -> list[Parce
     is_zip = root.suffix.lower() == ".zip" and not root.is_dir()
     label = root.stem if is_zip else root.name
     while (inner := owners.only_folder(signs := instead.telling(files))) and (
-        is_zip or len(owners.items(_below(signs))) > 1
+        is_zip or len(owners.items(below(signs))) > 1
     ):
-        label, files = label if is_zip else inner, _below([f for f in files if f.parts[0] == inner])
+        label, files = label if is_zip else inner, below([f for f in files if f.parts[0] == inner])
+    if owners.is_nbgraders(owners.items(files)):
+        files = below([f for f in files if f.parts[0] == "submitted"])
     groups, rest = owners.items([f for f in files if f.wanted]), owners.items([f for f in files if not f.wanted])
     may_be_class = alone or not is_zip
-    systems = {item: owner for item in [*groups, *rest] if may_be_class and (owner := owners.by_system(item))}
+    systems = owners.by_systems([*groups, *rest]) if may_be_class else {}
     single = is_zip or (not alone and (not groups or sum(f.suffix == ".ipynb" for f in files) == 1))
-    if not systems and (owners.is_one_students(groups) or (single and not (may_be_class and owners.is_class(groups)))):
-        parcel = Parcel(Owner(("name", str(root.parent), owners.nfc(label)), label, label), root.name, order)
-        _fill(parcel, files, label)
-        return [parcel]
-    about = owners.metadata(_read_quietly(groups.pop(METADATA)[0])) if METADATA in groups else {}
+    ones = owners.belongs_to_one(groups)
+    kind = owners.judge(groups, alone) if may_be_class else "one" * bool(ones)
+    if not systems and kind != "class":
+        how = f"the name of the {'zip' if is_zip else 'folder'}"
+        parcel = Parcel(Owner(("name", str(root.parent), owners.nfc(label)), label, label, how=how), root.name, order)
+        if kind == "unclear":
+            parcel.problems.append(UNCLEAR.format(label=clean(label), one=clean(ones[0])))
+            parcel.unread.append(label)
+            return [parcel]
+        if kind == "one" or (single and not (may_be_class and owners.is_class(groups))):
+            _fill(parcel, files, label)
+            return [parcel]
+    about, trouble = metadata(_read_quietly(groups.pop(METADATA)[0])) if METADATA in groups else ({}, "")
+    shared = Counter(told.student for item, told in about.items() if item in groups)
     parcels: dict[tuple, Parcel] = {}
     for item, members in groups.items():
-        stem = Path(item).stem if archive.is_wanted(item) else item
-        owner = systems.get(item) or Owner(("name", str(root), owners.nfc(stem)), stem, stem)
-        told = about.get(item) if owner.key[0] == "gradescope" else None
-        if told:
-            owner = Owner(("gradescope", told.student), told.student, told.name, note=told.note)
-        together = (owner.key,) if owner.key[0] in ("canvas", "moodle") else (owner.key, item)
-        parcel = parcels.setdefault(together, Parcel(owner, root.name, order, submitted=told.submitted if told else ""))
+        owner = systems.get(item) or _by_name(root, item, members, item in ones)
+        if owner.key[0] == "gradescope":
+            owner = _by_metadata(owner, about.get(item), shared, trouble or METADATA_LACKS * bool(about))
+        together = (owner.key,) if owner.key[0] in ("canvas", "moodle") and not owner.doubt else (owner.key, item)
+        parcel = parcels.setdefault(together, Parcel(owner, root.name, order, submitted=owner.submitted))
         parcel.notes += [owner.note] * bool(owner.note)
+        parcel.problems += [owner.doubt] * bool(owner.doubt)
         if owner.parts and len(members[0].parts) == 1:
             members = [replace(file, parts=owner.parts) for file in members]
         _fill(parcel, members, item)
     return list(parcels.values()) + instead.others(list(parcels.values()), rest, systems, root, order)
 
 
-def _below(files: list[File]) -> list[File]:
-    """The files without the first folder of their names."""
-    return [replace(file, parts=file.parts[1:]) for file in files if len(file.parts) > 1]
+def _by_name(root: Path, item: str, members: list[File], is_courses: bool) -> Owner:
+    """Who a file, folder or zip of a class is by its name."""
+    stem = Path(item).stem if archive.is_wanted(item) else item
+    kind = "folder" if len(members[0].parts) > 1 else "zip" if members[0].suffix == ".zip" else "file"
+    doubt = f"{clean(item)} lies among the submissions, and its name is the course's own. Whose is it?" * is_courses
+    return Owner(("name", str(root), owners.nfc(stem)), stem, stem, how=f"the name of the {kind}", doubt=doubt)
+
+
+def _by_metadata(owner: Owner, told: About | None, shared: Counter, trouble: str) -> Owner:
+    """Who a folder of Gradescope's is by the metadata file, if there is one."""
+    if not told:
+        return replace(owner, doubt=trouble)
+    key: tuple = ("gradescope", told.student)
+    doubt = ""
+    if shared[told.student] > 1:
+        key, doubt = (*key, owner.student), f"{told.student} stands beside more than one submission. Whose is it?"
+    how = "what Gradescope's metadata says"
+    return Owner(key, told.student, told.name, note=told.note, how=how, doubt=doubt, submitted=told.submitted)
 
 
 def _fill(parcel: Parcel, files: list[File], label: str) -> None:
     """Put files into a parcel, unless they look like those of several students."""
     parcel.others += [file.name for file in files if not file.wanted]
     files = [file for file in files if file.wanted]
-    inner = _below(files) if owners.only_folder(files) else files
+    inner = below(files) if owners.only_folder(files) else files
     if owners.is_class(owners.items(inner), nested=True):
         parcel.problems.append(f"{clean(label)} looks like a whole class, not one student. Give it by itself.")
         parcel.unread.append(label)
@@ -271,7 +334,7 @@ def _add(parcel: Parcel, file: File) -> None:
         members = archive.of_zip(file, archive.MEMBERS - parcel.listed)
         parcel.listed += file.members
         wanted = [member for member in members if member.wanted]
-        inner = _below(wanted) if owners.only_folder(wanted) else wanted
+        inner = below(wanted) if owners.only_folder(wanted) else wanted
         if owners.is_class(owners.items(inner), nested=True):
             raise FileProblem(f"{file.name} looks like a whole class, not one student. Give it by itself.")
         for member in members:
@@ -300,6 +363,18 @@ def _joined(parcels: list[Parcel]) -> list[Parcel]:
             first.problems += parcel.problems
             first.unread += parcel.unread
     return list(joined.values())
+
+
+def _sure(parcels: list[Parcel]) -> list[Parcel]:
+    """The parcels; one of a doubtful owner is never put together with another's: it is refused, under its own name."""
+    count = Counter(parcel.owner.key for parcel in parcels)
+    for number, parcel in enumerate(parcels):
+        owner = parcel.owner
+        if owner.doubt and owner.key[0] == "moodle" and count[owner.key] > 1:
+            parcel.owner = replace(owner, key=("doubtful", number), student=f"{owner.student} ({owner.name})")
+            parcel.unread += [file.name for file in parcel.files]
+            parcel.files.clear()
+    return parcels
 
 
 def _newest(group: list[Parcel]) -> Parcel:
@@ -338,7 +413,8 @@ def _entry(parcel: Parcel) -> Entry:
     notes += problems
     student, name = clean(parcel.owner.student) or "unnamed", clean(parcel.owner.name)
     system = parcel.owner.key[0] if parcel.owner.key[0] in owners.SYSTEMS else ""
-    return Entry(student, name, sorted(files, key=_weight), parcel.submitted, notes, system, problems, unread)
+    files.sort(key=_weight)
+    return Entry(student, name, files, parcel.submitted, notes, system, problems, unread, parcel.owner.how)
 
 
 def _weight(file: File) -> tuple:
