@@ -57,6 +57,13 @@ class StudentCell:
     aside: str = ""  # "Markdown" or "raw", where it is no code cell; then
     prose: str = ""  # is what is written in it
     runs: list[str] = field(default_factory=list)  # files that it runs by `%run`
+    line: int = 1  # in which its text begins, of the cell, or of the script that it is in
+    script: str = ""  # the name of that script
+
+    @property
+    def place(self) -> str:
+        """Where its lines are counted: in the cell of a notebook, or in the script as a whole."""
+        return self.script or self.label
 
     @property
     def label(self) -> str:
@@ -72,7 +79,7 @@ def read_cells(name: str, data: bytes) -> list[StudentCell]:
     if len(data) > FILE_BYTES:
         raise SubmissionError(f"{name} is larger than {FILE_BYTES // 10**6} MB. Clear its outputs and save it again.")
     text = _decode(data)
-    cells = _script(_clean(text)) if name.lower().endswith(".py") else _notebook(name, text)
+    cells = _script(Path(name).name, _clean(text)) if name.lower().endswith(".py") else _notebook(name, text)
     if len(cells) > CELLS:
         raise SubmissionError(f"{name} has more than {CELLS:,} cells. Hand in the course's own notebook.")
     if sum(len(cell.text) for cell in cells if not cell.aside) > CODE:
@@ -87,7 +94,8 @@ def read_cells(name: str, data: bytes) -> list[StudentCell]:
         cell.text = unprompted(cell.text) if notebook else cell.text
         if wrote := written_file(cell.text):
             body = cell.text.lstrip().partition("\n")[2]
-            written.append(StudentCell(cell.number, body, file=Path(wrote), unit=f"{Path(wrote).name}, cell"))
+            cells_name = f"{Path(wrote).name}, cell"
+            written.append(StudentCell(cell.number, body, file=Path(wrote), unit=cells_name, line=2))
         cell.magic = foreign(cell.text)
         cell.runs = run_files(cell.text)
         cell.text = without_magics(cell.text)
@@ -111,7 +119,7 @@ def _clean(text: str) -> str:
 
 def _notebook(name: str, text: str) -> list[StudentCell]:
     if not text or text.isspace():
-        raise SubmissionError(f"{name} is empty. Save your work again and hand in that file.")
+        raise SubmissionError(f"{name} is not a notebook: it is empty. Download or save it again.")
     start = text[:1000].lstrip().lower()
     disguised = next((kind for known, kind in DISGUISED.items() if start.startswith(known)), None)
     if disguised:
@@ -169,5 +177,10 @@ def _notebook_cell(number: int, cell: object) -> StudentCell | None:
     return StudentCell(number, text, mark if isinstance(mark, str) else "", aside=aside)
 
 
-def _script(text: str) -> list[StudentCell]:
-    return [StudentCell(p.number, p.text, p.exercise, unit=p.unit, aside=p.aside) for p in parts_of(text)]
+def _script(name: str, text: str) -> list[StudentCell]:
+    found = []
+    for p in parts_of(text):
+        cell = StudentCell(p.number, p.text, p.exercise, unit=p.unit, aside=p.aside)
+        cell.line, cell.script = (p.line, name) if p.line else (1, "")
+        found.append(cell)
+    return found
