@@ -136,9 +136,8 @@ def _notebook(name: str, text: str) -> list[StudentCell]:
     except RecursionError:
         raise SubmissionError(f"{name} is not a notebook: it is nested too deeply. Save it again.") from None
     except ValueError as error:
-        raise SubmissionError(
-            f"{name} is not a notebook: it is no JSON ({error}). Download or save it again."
-        ) from None
+        line = f" from line {error.lineno:,} on" if isinstance(error, json.JSONDecodeError) and error.lineno > 1 else ""
+        raise SubmissionError(f"{name} is not a notebook: it is no JSON{line}. Download or save it again.") from None
     except (KeyError, TypeError, AttributeError, IndexError):
         raise SubmissionError(
             f"{name} is not a notebook: it has no list of cells. Download or save it again."
