@@ -133,7 +133,7 @@ class Report:
             lines += ["", f"  {what}", *(f"    {line}" for line in message.splitlines())]
         if self.diagnosis:
             lines += ["", f"  {self.lead} {self.diagnosis}"]
-        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for note in self.notes for line in note.split("\n")]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -158,7 +158,9 @@ class Report:
             body += f"<pre style='{PRE}'>{html.escape(message)}</pre>"
         if self.diagnosis:
             body += f"<div style='margin-top:.6em'><b>{self.lead}</b> {html.escape(self.diagnosis)}</div>"
-        body += "".join(f"<div style='margin-top:.4em;opacity:.85'>{html.escape(n)}</div>" for n in self.notes)
+        body += "".join(
+            f"<div style='margin-top:.4em;opacity:.85;white-space:pre-line'>{html.escape(n)}</div>" for n in self.notes
+        )
         return f"<div style='border-left:4px solid {colour};padding:.4em .8em;margin:.3em 0'>{body}</div>"
 
 

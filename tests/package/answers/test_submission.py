@@ -574,3 +574,11 @@ def test_saelab_check_and_a_process_apart_tell_the_same_line(small_course, tmp_p
     for separate in (False, True):
         told = str(commands.check(content.find("double"), answers.read(path), separate=separate))
         assert "in line 4 of cell 1 (helper): return x.nonsense" in told
+
+
+def test_what_happened_while_a_cell_ran_stands_in_lines_of_its_own(small_course, tmp_path):
+    told = check("double", notebook(tmp_path / "n.ipynb", ("nope()\n" + RIGHT, "double")))
+    assert "\n  Cell 1 (double) raised NameError: name 'nope' is not defined\n  in line 1 of cell 1: nope()" in str(
+        told
+    )
+    assert "white-space:pre-line'>Cell 1 (double) raised NameError" in told._repr_html_()
