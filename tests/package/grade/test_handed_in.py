@@ -372,8 +372,8 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path):
 
 
 BROKEN = {
-    "": "is empty. Save your work again and hand in that file.",
-    " \n": "is empty.",
+    "": "is not a notebook: it is empty. Download or save it again.",
+    " \n": "is not a notebook: it is empty.",
     "%PDF-1.7": "is a PDF, in spite of its name.",
     "<!DOCTYPE html><html>": "is a web page, in spite of its name. Download the notebook itself (.ipynb).",
     "PK\x03\x04": "is a zip, or made of one, in spite of its name.",

@@ -268,6 +268,8 @@ def test_a_submission_that_could_not_be_read_is_told_once_with_what_to_do_and_co
     assert (found.mean, found.median, found.bins()) == (before.mean, before.median, before.bins())
     assert [e.passed for e in found.exercises] == [e.passed for e in before.exercises]
     assert found.records[-1] is eve
+    half = Record("eve", "Eve", [*made_up.grades()[:1], *made_up.grades("not-run", message="No.")[1:]])
+    assert "'worth'>? of" in one_page(half).source and "'worth'>0 of" not in one_page(half).source
     mine = one_page(eve)
     assert (
         "Not graded yet" in mine.text and "0 of" not in mine.text and mine.text.count(why) == 1 and "Late." in mine.text

@@ -62,6 +62,13 @@ class StudentCell:
     aside: str = ""  # "Markdown" or "raw", where it is no code cell; then
     prose: str = ""  # is what is written in it
     runs: list[str] = field(default_factory=list)  # files that it runs by `%run`
+    line: int = 1  # in which its text begins, of the cell, or of the script that it is in
+    script: str = ""  # the name of that script
+
+    @property
+    def place(self) -> str:
+        """Where its lines are counted: in the cell of a notebook, or in the script as a whole."""
+        return self.script or self.label
 
     @property
     def label(self) -> str:
@@ -94,7 +101,8 @@ def read_cells(name: str, data: bytes) -> list[StudentCell]:
         cell.text = unprompted(cell.text) if notebook else cell.text
         if wrote := written_file(cell.text):
             body = cell.text.lstrip().partition("\n")[2]
-            written.append(StudentCell(cell.number, body, file=Path(wrote), unit=f"{Path(wrote).name}, cell"))
+            cells_name = f"{Path(wrote).name}, cell"
+            written.append(StudentCell(cell.number, body, file=Path(wrote), unit=cells_name, line=2))
         cell.magic = foreign(cell.text)
         cell.runs = run_files(cell.text)
         cell.text = without_magics(cell.text)
@@ -119,7 +127,7 @@ def _clean(text: str) -> str:
 def _notebook(name: str, data: bytes) -> list[StudentCell]:
     start = _decode(data[:1000]).lstrip().lower()
     if not start and not data[1000:].strip():
-        raise SubmissionError(f"{name} is empty. Save your work again and hand in that file.")
+        raise SubmissionError(f"{name} is not a notebook: it is empty. Download or save it again.")
     disguised = next((kind for known, kind in DISGUISED.items() if start.startswith(known)), None)
     if disguised:
         raise SubmissionError(f"{name} is {disguised}, in spite of its name. Download the notebook itself (.ipynb).")
@@ -135,9 +143,8 @@ def _notebook(name: str, data: bytes) -> list[StudentCell]:
     except RecursionError:
         raise SubmissionError(f"{name} is not a notebook: it is nested too deeply. Save it again.") from None
     except ValueError as error:
-        raise SubmissionError(
-            f"{name} is not a notebook: it is no JSON ({error}). Download or save it again."
-        ) from None
+        line = f" from line {error.lineno:,} on" if isinstance(error, json.JSONDecodeError) and error.lineno > 1 else ""
+        raise SubmissionError(f"{name} is not a notebook: it is no JSON{line}. Download or save it again.") from None
     except (KeyError, TypeError, AttributeError, IndexError):
         raise SubmissionError(
             f"{name} is not a notebook: it has no list of cells. Download or save it again."
@@ -189,4 +196,9 @@ def _script(name: str, data: bytes) -> list[StudentCell]:
     text = _clean(_decode(data))
     if len(text) > SCRIPT:
         raise SubmissionError(f"{name} has more than {SCRIPT:,} characters. Take data out of it.")
-    return [StudentCell(p.number, p.text, p.exercise, unit=p.unit, aside=p.aside) for p in parts_of(text, CELLS)]
+    found = []
+    for p in parts_of(text, CELLS):
+        cell = StudentCell(p.number, p.text, p.exercise, unit=p.unit, aside=p.aside)
+        cell.line, cell.script = (p.line, Path(name).name) if p.line else (1, "")
+        found.append(cell)
+    return found

@@ -35,7 +35,7 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
             if not parts or parts[0] != top:
                 continue
             package = parts[-1] == "__init__"
-            found[".".join(parts[:-1] if package else parts)] = ("\n".join(c.text for c in its), package)
+            found[".".join(parts[:-1] if package else parts)] = (_text(its), package)
             new = (set().union(*(s.modules for c in its for s in c.digest.statements)) & there) - seen
             seen |= new
             queue += sorted(new)
@@ -45,6 +45,15 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
             found[above] = ("", True)
             above = above.rpartition(".")[0]
     return found
+
+
+def _text(cells: list[StudentCell]) -> str:
+    """The cells of a file as one text, in which the lines of a script are those of its file."""
+    lines: list[str] = []
+    for cell in cells:
+        lines += [""] * (cell.line - 1 - len(lines) if cell.script else 0)
+        lines += cell.text.split("\n")
+    return "\n".join(lines)
 
 
 def _below(root: Path, path: Path) -> tuple[str, ...]:
@@ -109,7 +118,7 @@ class _Loader(importlib.abc.Loader):
         self.name, self.text, self.more = f"{name.replace('.', '/')}.py", text, more
 
     def exec_module(self, module) -> None:
-        filename = f"<{self.name}>"
+        filename = f"<{self.name}:0>"
         linecache.cache[filename] = (len(self.text), None, self.text.splitlines(keepends=True), filename)
         module.__dict__.update(self.more)
         exec(compile(self.text, filename, "exec", dont_inherit=True), module.__dict__)

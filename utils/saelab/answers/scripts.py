@@ -33,6 +33,7 @@ class Part:
     unit: str = "cell"
     exercise: str = ""
     aside: str = ""  # "Markdown" or "raw", of a cell that is no code
+    line: int = 0  # of the file, in which the text begins; 0 where its lines are not the file's
 
 
 def parts_of(text: str, most: int = 10**9) -> list[Part]:
@@ -47,16 +48,19 @@ def parts_of(text: str, most: int = 10**9) -> list[Part]:
     if marks or COLAB in lines:
         lines = [_uncommented(line) for line in lines]
     if not marks:
-        return [Part(line, part, "line") for line, part in _top_level(lines, most)]
-    found = [Part(1, "\n".join(lines[: marks[0]]))] if any(map(str.strip, lines[: marks[0]])) else []
+        return [Part(line, part, "line", line=line) for line, part in _top_level(lines, most)]
+    found = [Part(1, "\n".join(lines[: marks[0]]), line=1)] if any(map(str.strip, lines[: marks[0]])) else []
     for number, (start, end) in enumerate(zip(marks[: most + 1], [*marks[1:], len(lines)]), len(found) + 1):
         match = MARKER.fullmatch(lines[start])
         assert match
         mark = EXERCISE.search(match["title"] or "")
         aside = next((kind for key, kind in KINDS.items() if key in (match["title"] or "")), "")
         aside = "Markdown" if match["prose"] else aside
-        body = "\n".join(lines[start + 1 : end]).strip("\n")
-        found.append(Part(number, _unexported(body), exercise=mark[1] if mark else "", aside=aside))
+        body = "\n".join(lines[start + 1 : end])
+        line = start + 2 + len(body) - len(body.lstrip("\n"))
+        text = _unexported(body.strip("\n"))
+        line = line if text == body.strip("\n") else 0
+        found.append(Part(number, text, exercise=mark[1] if mark else "", aside=aside, line=line))
     return found
 
 

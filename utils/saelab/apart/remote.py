@@ -131,7 +131,7 @@ class RemoteParts(dict):
         super().__init__()
         self._peer, self._seed, self._seeded = peer, 0, torch.initial_seed()
         peer.left = TOTAL
-        pieces = [[piece.label, piece.code, piece.line, piece.own] for piece in answer.pieces]
+        pieces = [[piece.label, piece.code, piece.line, piece.own, piece.place] for piece in answer.pieces]
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
         except Exception as error:

@@ -9,7 +9,6 @@ import contextlib
 import json
 import math
 import os
-import secrets
 import selectors
 import signal
 import socket
@@ -23,17 +22,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from saelab import content
-from saelab.files import write_atomically
+from saelab.files import trouble
 
 from . import limits
 from .filenames import safe_name
+from .folder import SETTINGS
 from .intake.handed_in import Entry
 from .jail import system
 from .record import Grade, Record, RecordError
 from .record import load as load_record
 from .settings import Settings
 
-RECORDS, SETTINGS = "records", "grading.json"
+RECORDS = "records"
 DEATHS = 8  # of grader processes at one submission, until it is put aside
 tqdm.monitor_interval = 0  # no thread of its own: this process forks
 GRACE = 120.0  # seconds beyond a submission's deadline, until its grader process is taken for stuck
@@ -47,18 +47,6 @@ def record_path(out: Path, student: str) -> Path:
     return out / RECORDS / f"{safe_name(student)}.json"
 
 
-def secret_seed(out: Path, wanted: str | None) -> str:
-    """The seed of this folder: the one asked for, or the one it was begun with, or a new secret one."""
-    path = out / SETTINGS
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    seed = wanted or known.get("seed") or secrets.token_hex(16)
-    if seed != known.get("seed"):
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"seed": seed, "note": "Keep this file to yourself."}, indent=1) + "\n")
-        path.chmod(0o600)
-    return seed
-
-
 def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
     """Is there a record of just this submission, by these checks and settings?"""
     try:
@@ -68,15 +56,18 @@ def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
     return record.grader == {**settings.fingerprint, "submission": entry.sha256} and record.student == entry.student
 
 
-def grade(entries: list[Entry], out: Path, settings: Settings, jobs: int, given: list[Path]) -> dict[str, bool]:
+def grade(
+    entries: list[Entry], out: Path, settings: Settings, jobs: int, given: list[Path], again: bool = False
+) -> dict[str, bool]:
     """Grade what has no current record; returns the layers of the jail. Raises CohortError, KeyboardInterrupt.
 
-    `given` are the files and folders that all submissions are in; no submission may see them.
+    `again` says to grade the others too; a record stays until there is a new one. `given` are the files and folders
+    that all submissions are in; no submission may see them.
     """
     (out / RECORDS).mkdir(parents=True, exist_ok=True)
     for half_written in (out / RECORDS).glob(".*.json.*"):  # by a grader that was killed
         half_written.unlink()
-    todo = [i for i, entry in enumerate(entries) if not is_current(out, entry, settings)]
+    todo = [i for i, entry in enumerate(entries) if again or not is_current(out, entry, settings)]
     if not todo:
         return {}
     jobs = max(1, min(jobs, len(todo)))
@@ -163,6 +154,10 @@ class _Office:
         message = json.loads(data)
         if "refused" in message:
             raise CohortError(message["refused"])
+        if "unsaved" in message:
+            raise CohortError(
+                f"{message['unsaved']} What is graded already is kept: the same command goes on from there."
+            )
         done = desk.ready
         if not desk.ready:
             self.layers, desk.ready, self.failed_starts = message["layers"], True, 0
@@ -260,10 +255,15 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
                 limits.limit_cpu(limits.CPU)
                 try:
                     record = grader.grade(entries[int(number)])
-                    record.save(record_path(out, record.student))
-                    say(done=True)
                 except Exception as error:
                     say(failed=f"{type(error).__name__}: {str(error)[:300]}")
+                    continue
+                try:
+                    record.save(record_path(out, record.student))
+                except OSError as error:  # a full disk is nobody's answer
+                    say(unsaved=trouble(error))
+                    return
+                say(done=True)
     except OSError:
         pass  # the office is gone
     finally:

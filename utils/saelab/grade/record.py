@@ -5,8 +5,11 @@ is the same, byte by byte.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 from saelab.files import write_atomically
 
@@ -122,8 +125,30 @@ def load(path: Path) -> Record:
         found.pop("total"), found.pop("out_of")
         found["grades"] = [Grade(**{**g, "tests": [Test(**t) for t in g["tests"]]}) for g in found["grades"]]
         found["changes"] = [Change(**change) for change in found["changes"]]
-        return Record(**found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(
-            f"{path} is no record of a grade ({type(error).__name__}). Delete it and grade again."
-        ) from None
+        record = Record(**found)
+        if not _fits(record, Record) or any(grade.status not in STATUSES for grade in record.grades):
+            raise ValueError
+        return record
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RecordError(f"{path} is damaged or no record of a grade. Delete it and grade again.") from None
+
+
+@lru_cache
+def _kinds(dataclass: type) -> dict[str, Any]:
+    return get_type_hints(dataclass)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Is the value, read from a file, of the kind that a dataclass says its field has?"""
+    inner = get_args(kind)
+    if is_dataclass(kind):
+        return type(value) is kind and all(_fits(getattr(value, n), k) for n, k in _kinds(kind).items())  # type: ignore
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(item, inner[0]) for item in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
+    if inner:
+        return any(_fits(value, one) for one in inner)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind

@@ -27,8 +27,7 @@ figcaption { font-size: .875rem; color: var(--soft); }
 .two { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .alarm { background: var(--look-soft); border-left: .3rem solid var(--look); border-radius: .3rem;
   padding: .6rem 1rem; margin: .8rem 0; }
-.alarm ul { list-style: none; padding: 0; margin: .3rem 0 0; } .alarm li { padding: .15rem 0; }
-.alarm li a { font-weight: 600; margin-right: .4rem; }
+.look-at { padding: .15rem 0; } .look-at a { font-weight: 600; margin-right: .4rem; }
 .exercise { border-top: 1px solid var(--line); } .exercise:last-of-type { border-bottom: 1px solid var(--line); }
 .exercise > summary { display: grid; gap: .2rem 1rem; align-items: center; padding: .35rem .2rem;
   grid-template-columns: 15rem minmax(8rem, 1fr) 5.6rem 7rem 6.6rem 4rem; font-size: .875rem; list-style: none; }
@@ -102,12 +101,12 @@ def _alarms(found: Figures) -> str:
         text += f"<p class='alarm'><b>Not everything that keeps submissions apart held:</b> {layers}.</p>\n"
     if found.with_problems:
         items = [
-            f"<li>{student_link(record)} {' '.join(map(prose, record.problems))}</li>\n"
+            f"<div class='look-at'>{student_link(record)} {' '.join(map(prose, record.problems))}</div>\n"
             for record in sorted(found.with_problems, key=lambda record: record.name.casefold())
         ]
         text += "<div class='alarm'><b>Look at these submissions.</b> What could not be read is not graded, and has "
         text += "no points so far. Once you have the right file, give it with the others and run the same command.\n"
-        text += f"<ul class='small'>\n{''.join(items)}</ul></div>\n"
+        text += f"<div class='small'>\n{_folded(items, 'more', 3 * SHOWN)}</div></div>\n"
     if found.look:
         items = [
             f"<div><b>{escaped(label.short)}</b>, {WORDS[status]}: {_few(students)}</div>\n"
@@ -208,12 +207,12 @@ def _few(students: list[Record]) -> str:
     return f"{len(students)} students{_who(students)}"
 
 
-def _folded(items: list[str], rest: str) -> str:
+def _folded(items: list[str], rest: str, shown: int = SHOWN) -> str:
     """A list of which only the start is shown, if it is long."""
-    if len(items) <= SHOWN + 2:
+    if len(items) <= shown + 2:
         return "".join(items)
-    more = "".join(items[SHOWN:])
-    return f"{''.join(items[:SHOWN])}<details><summary>{len(items) - SHOWN} {rest}</summary>{more}</details>\n"
+    more = "".join(items[shown:])
+    return f"{''.join(items[:shown])}<details><summary>{len(items) - shown} {rest}</summary>{more}</details>\n"
 
 
 def _count(things: Sequence, name: str) -> str:

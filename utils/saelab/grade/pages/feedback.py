@@ -159,10 +159,11 @@ def _item(label: Label, grade: Grade, changes: list[Change]) -> str:
         f"<p class='small'><b>{signed(c.points)} point{'s' * (abs(c.points) != 1)}:</b> {prose(c.why)}</p>\n"
         for c in changes
     )
+    earned = "?" if grade.status == "not-run" else points(grade.points)
     title = f"<h3>{escaped(f'{label.number} {label.title}'.strip())}</h3>"
     return (
         f"<article class='{grade.status}' id='{_anchor(label)}'>\n"
-        f"<div class='head'>{title}<span class='worth'>{points(grade.points)} of {grade.out_of}</span></div>\n"
+        f"<div class='head'>{title}<span class='worth'>{earned} of {grade.out_of}</span></div>\n"
         f"{body}</article>\n"
     )
 
