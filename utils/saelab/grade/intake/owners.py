@@ -192,7 +192,8 @@ def judge(groups: dict[str, list[File]], alone: bool) -> str:
     maybe = [item for item, files in others.items() if item in folders or files[0].suffix in kinds]
     if len({owner.key for item in groups if (owner := by_system(item))}) > 1:
         return "class"
-    if len(homes) >= max(3, 2 * len(ones)) or (len(ones) == 1 and len(maybe) >= 8):
+    many = len(maybe) >= 8 or sum(item.endswith(".py") for item in others) >= 20
+    if len(homes) >= max(3, 2 * len(ones)) or (len(ones) == 1 and many):
         return "class"
     if len(homes) > max(1, len(ones) - 1) or (alone and len(ones) == 1 and len(maybe) > 1):
         return "unclear"
