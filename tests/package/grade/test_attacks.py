@@ -61,6 +61,7 @@ class Scale(torch.nn.Module):
     def noise(self, size):
         return torch.rand(size)
 """
+UNREAD = {"link", "linked folder", "slip", "bomb"}  # by what they are; a person is told
 HONEST = {
     "ada": RIGHT,
     "zoë": RIGHT.replace("2 * x", "(print('working'), __import__('warnings').warn('slow'), x + x)[2]"),
@@ -171,7 +172,7 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     (room / "talkative.py").write_text(TALKATIVE)
     before = snapshot(small_course, canary, room)
     run = grade(room, tmp_path / "out", canary)
-    assert run.returncode == 0, (run.stdout[-1500:], run.stderr[-3000:])
+    assert run.returncode == 1, (run.stdout[-1500:], run.stderr[-3000:])
     assert snapshot(small_course, canary, room) == before
     assert not processes(small_course)
     assert {str(path) for path in content.PACKAGE.rglob("*") if "__pycache__" not in path.parts} == package
@@ -186,7 +187,8 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     tricky, plain = ([{key: g[key] for key in told} for g in found[name]["grades"]] for name in ("tricky", "max"))
     assert tricky == plain
     looked_at = {name for name, record in found.items() for g in record["grades"] if g["status"] == "not-run"}
-    assert not looked_at
+    assert looked_at == UNREAD, "what can't be read is nobody's zero; all else is graded"
+    assert all(f"\n  {name}: " in run.stdout for name in UNREAD)
     timeouts = {name for name, record in found.items() for g in record["grades"] if g["status"] == "timeout"}
     assert timeouts >= LOOPS
     for path in (before_them / "records").glob("*.json"):
