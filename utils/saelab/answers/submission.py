@@ -6,6 +6,7 @@ position. From the other cells only the definitions that an answer uses are take
 
 import builtins
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -16,25 +17,28 @@ from saelab.content import Exercise
 from saelab.content import read as read_source
 from saelab.files import trouble
 
-from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
+from .cells import CELLS, FILE_BYTES, StudentCell, SubmissionError, read_cells
 from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
 from .modules import INSTALL, own_modules
 from .statements import Statement, examine
 
+IN_LINE = re.compile(r", in its line (\d+):")
 BUILTINS = frozenset(dir(builtins))
 
 
 @dataclass
 class Piece:
-    """Code to run: `label` stands in its error messages, `line` is where it begins in that cell (from 1).
+    """Code to run: `label` stands in its error messages, it begins in line `line` (from 1) of `place`.
 
-    `own` marks the answer's own cell: it has to define what no other piece does.
+    A place is a cell or a script, as the student sees it; what the course adds has none. `own` marks the answer's own
+    cell: it has to define what no other piece does.
     """
 
     label: str
     code: str
     line: int = 1
     own: bool = False
+    place: str = ""
 
 
 @dataclass
@@ -96,7 +100,7 @@ class Submission:
         elif cell.magic:
             found.problem = f"{where} starts with `{cell.magic}`, so Python never runs it. Take that line out."
         elif cell.digest.problem:
-            found.problem = f"{where} can't be read by Python: {cell.digest.problem}"
+            found.problem = f"{where} can't be read by Python: {_in_place(cell.digest.problem, cell)}"
         else:
             self._collect(found, cell)
             found.unwritten = best == UNTOUCHED
@@ -141,23 +145,25 @@ class Submission:
     @cached_property
     def _all(self) -> list[StudentCell]:
         """All cells, those of a file that a notebook runs by `%run` in the place where it does."""
-        found = []
+        found, files = [], defaultdict(list)
+        for cell in self.cells:
+            files[cell.file].append(cell)
         for cell in self.cells:
             found.append(cell)
             for name in cell.runs:
-                found += self._ran(cell, name)
+                found += self._ran(cell, name, files) if len(found) - len(self.cells) < CELLS else []
         return found
 
-    def _ran(self, cell: StudentCell, name: str) -> list[StudentCell]:
+    def _ran(self, cell: StudentCell, name: str, files: dict[Path, list[StudentCell]]) -> list[StudentCell]:
         """The cells of the file that a cell runs, as if they stood in its notebook."""
         names = {name} if Path(name).suffix else {f"{name}.py", f"{name}.ipynb"}
-        paths = {c.file for c in self.cells if c.file.name in {Path(n).name for n in names} and c.file != cell.file}
+        paths = {path for path in files if path.name in {Path(n).name for n in names} and path != cell.file}
         if not paths:
             return []
         beside = {cell.file.parent / n for n in names} & paths
         path = min(beside or paths)
         ran = []
-        for one in (c for c in self.cells if c.file == path and not c.aside):
+        for one in (c for c in files[path] if not c.aside):
             copy = replace(one, file=cell.file, unit=f"{path.name}, {one.unit}", exercise="")
             copy.__dict__["digest"] = one.digest
             ran.append(copy)
@@ -197,7 +203,8 @@ class Submission:
         if modules := own_modules(self._all, cell.file.parent, wanted):
             found.pieces.append(Piece("your own modules", INSTALL.format(found=modules)))
         found.pieces += [_piece(p) for p in {p.statement.text: p for p in [*late, *taken]}.values()]
-        found.pieces.append(Piece(f"{cell.label} ({exercise.name})", _without_main(cell, exercise), own=True))
+        own_code = _without_main(cell, exercise)
+        found.pieces.append(Piece(f"{cell.label} ({exercise.name})", own_code, cell.line, own=True, place=cell.place))
         found.pieces += [_piece(p) for p in grown]
         bound = set().union(*(s.binds for s in own))
         called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
@@ -352,7 +359,15 @@ def _without_main(cell: StudentCell, exercise: Exercise) -> str:
 
 
 def _piece(place: Place) -> Piece:
-    return Piece(place.cell.label, place.statement.text, place.statement.line)
+    line = place.cell.line - 1 + place.statement.line
+    return Piece(place.cell.label, place.statement.text, line, place=place.cell.place)
+
+
+def _in_place(problem: str, cell: StudentCell) -> str:
+    """What Python can't read, with its line counted as the student sees it."""
+    if not cell.script:
+        return problem
+    return IN_LINE.sub(lambda match: f", in line {cell.line - 1 + int(match[1])} of {cell.script}:", problem, count=1)
 
 
 def _parts_of_exercises() -> set[str]:
