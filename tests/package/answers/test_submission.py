@@ -495,12 +495,12 @@ def test_a_script_of_thirty_three_thousand_lines_is_an_answer(small_course, tmp_
 
 
 def test_a_file_run_again_and_again_is_not_copied_without_end(small_course, tmp_path, monkeypatch):
-    monkeypatch.setattr("saelab.answers.submission.CELLS", 1_000)
+    monkeypatch.setattr("saelab.answers.order.CELLS", 1_000)
     (tmp_path / "helpers.py").write_text("".join(f"x = {n}\n" for n in range(200)))
     notebook(tmp_path / "n.ipynb", *["%run helpers.py\n" * 100] * 20, RIGHT)
     work = answers.merge([answers.read(tmp_path / name) for name in ("n.ipynb", "helpers.py")])
     assert not work.answer(content.find("double")).problem
-    assert len(work._all) < 2_000, "not 400,000"
+    assert len(work.order.all) < 2_000, "not 400,000"
 
 
 def test_a_hundred_thousand_imports_of_nothing_are_not_looked_for(small_course, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 
 from saelab import content
 from saelab.answers import progress
-from saelab.grade.intake import archive, handed_in
+from saelab.grade.intake import archive, handed_in, reading
 from saelab.grade.intake.examiner import Examiner
 
 RIGHT = "def double(x):\n    return x + x"
@@ -50,13 +50,13 @@ def found(*paths: Path) -> dict[str, list[str]]:
     return {e.student: [f.name for f in e.files] for e in handed_in.find(list(paths))[0]}
 
 
-def only(*paths: Path) -> handed_in.Entry:
+def only(*paths: Path) -> reading.Entry:
     (entry,) = handed_in.find(list(paths))[0]
     return entry
 
 
-def codes(entry: handed_in.Entry) -> list[str]:
-    return [cell.text for cell in handed_in.load(entry).submission.cells]
+def codes(entry: reading.Entry) -> list[str]:
+    return [cell.text for cell in reading.load(entry).submission.cells]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_one_students_folder_with_all_that_gathers_in_it(tmp_path):
     entry = only(home)
     assert (entry.student, entry.name, entry.submitted) == ("ada", "ada", "")
     assert [f.name for f in entry.files] == ["helpers.py", progress.FILE, COURSE]
-    work = handed_in.load(entry)
+    work = reading.load(entry)
     assert work.hints == {"small/double": 1, "small/Scale": 1}, "no more hints than there are"
     assert not work.notes and not work.submission.answer(content.find("double")).problem
     assert (home / progress.FILE).read_text() == PROGRESS, "nothing is written"
@@ -272,7 +272,7 @@ def test_the_same_file_twice_is_read_once(tmp_path):
 
 def test_the_courses_own_file_counts_more_than_an_old_copy(tmp_path):
     files = {COURSE: text(RIGHT, "double"), "small/old/01_small.ipynb": text("def double(x):\n    return 0", "double")}
-    work = handed_in.load(only(write(tmp_path / "ada", **files)))
+    work = reading.load(only(write(tmp_path / "ada", **files)))
     assert RIGHT in work.submission.answer(content.find("double")).pieces[-1].code
 
 
@@ -312,7 +312,7 @@ def test_who_hands_in_something_else_has_an_entry_that_says_what_is_the_matter(k
         return
     stem = "eve.ipynb" if names.endswith("ipynb.gz") else "eve"
     assert [e.student for e in entries] == ["ada", "bob", stem] and not left_out
-    work = handed_in.load(entries[2])
+    work = reading.load(entries[2])
     told = INSTEAD[names]
     told = told.replace("eve/", "") if kind == "paths" else told
     told = "There is no notebook or script in it" if kind == "paths" and "checkpoints" in names else told
@@ -344,7 +344,7 @@ def test_what_lies_beside_a_notebook_is_no_problem_and_no_student(tmp_path):
 
 
 def test_an_archive_beside_a_notebook_is_told_since_answers_may_be_in_it(tmp_path):
-    work = handed_in.load(only(write(tmp_path / "ada", COURSE, "rest.rar", "essay.docx")))
+    work = reading.load(only(write(tmp_path / "ada", COURSE, "rest.rar", "essay.docx")))
     assert [problem.partition(",")[0] for problem in work.problems] == ["rest.rar is a RAR archive"]
 
 
@@ -359,7 +359,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(os, "scandir", refuse)
-    told = {e.student: handed_in.load(e).problems for e in handed_in.find([folder])[0]}
+    told = {e.student: reading.load(e).problems for e in handed_in.find([folder])[0]}
     assert told["ada"] == [] and "eve.ipynb can't be read (Permission denied)" in told["eve"][0]
     assert told["max"] == ["max can't be opened (Permission denied)."]
 
@@ -368,7 +368,7 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path):
     folder = write(tmp_path / "class", "ada.ipynb")
     (folder / "eve").symlink_to("/nowhere/at/all")
     eve = handed_in.find([folder])[0][1]
-    assert eve.student == "eve" and "is a link, and links are not followed" in handed_in.load(eve).problems[0]
+    assert eve.student == "eve" and "is a link, and links are not followed" in reading.load(eve).problems[0]
 
 
 BROKEN = {
@@ -385,21 +385,21 @@ BROKEN = {
 
 @pytest.mark.parametrize("data", BROKEN)
 def test_a_notebook_that_is_none_is_told_in_words_that_help(data, tmp_path):
-    work = handed_in.load(only(write(tmp_path / "class", **{"eve/01_small.ipynb": data, "eve/02_x.ipynb": text()})))
+    work = reading.load(only(write(tmp_path / "class", **{"eve/01_small.ipynb": data, "eve/02_x.ipynb": text()})))
     assert len(work.problems) == 1 and work.problems[0].startswith(f"01_small.ipynb {BROKEN[data]}")
     assert work.may_be_unread(content.find("double")), "it is the section's own notebook"
 
 
 def test_another_section_s_broken_notebook_hides_no_answer(course_of_one_chapter, tmp_path):
     (course_of_one_chapter / "chapters/small/02_more.py").write_text("# %% [markdown]\n# # More\n")
-    work = handed_in.load(only(write(tmp_path / "ada", COURSE, **{"small/02_more.ipynb": "{"})))
+    work = reading.load(only(write(tmp_path / "ada", COURSE, **{"small/02_more.ipynb": "{"})))
     assert work.problems and not work.may_be_unread(content.find("double"))
 
 
 @pytest.mark.parametrize("name", ["ada.py", "ada.ipynb"])
 def test_a_file_with_no_code_in_it_is_told(name, tmp_path):
     write(tmp_path, **{name: "" if name.endswith(".py") else text("")})
-    assert handed_in.load(only(tmp_path / name)).problems == [f"There is no code in it ({name}). Is it the right file?"]
+    assert reading.load(only(tmp_path / name)).problems == [f"There is no code in it ({name}). Is it the right file?"]
 
 
 def test_of_two_submissions_one_that_can_be_read_counts_and_the_other_is_told(tmp_path):
@@ -580,7 +580,7 @@ def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_
     before = sorted(p for p in tmp_path.rglob("*"))
     began = time.process_time()
     entries, notes = handed_in.find([folder])
-    works = {e.student: handed_in.load(e) for e in entries}
+    works = {e.student: reading.load(e) for e in entries}
     for entry in entries:
         assert entry.sha256
     assert time.process_time() - began < 2
@@ -599,7 +599,7 @@ def test_a_bomb_takes_no_memory(tmp_path):
     a_bomb(folder), a_bomb_in_a_bomb(folder)
     tracemalloc.start()
     for entry in handed_in.find([folder])[0]:
-        handed_in.load(entry)
+        reading.load(entry)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
@@ -650,8 +650,8 @@ def test_code_that_hangs_the_parser_costs_its_cell_only(tmp_path):
     cells = [RIGHT, 'x = f"' + "{1}" * 160_000 + '"', "y = 2", "z = ("]
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
     with Examiner(cpu_seconds=1) as examine:
-        first = handed_in.load(only(write(tmp_path, **{"ada.ipynb": json.dumps(notebook)}) / "ada.ipynb"), examine)
-        again = handed_in.load(only(write(tmp_path, "bob.ipynb") / "bob.ipynb"), examine)
+        first = reading.load(only(write(tmp_path, **{"ada.ipynb": json.dumps(notebook)}) / "ada.ipynb"), examine)
+        again = reading.load(only(write(tmp_path, "bob.ipynb") / "bob.ipynb"), examine)
     problems = [cell.digest.problem for cell in first.submission.cells]
     assert problems[:3] == ["", "it takes Python too long to read it", ""] and "never closed" in problems[3]
     assert first.submission.answer(content.find("double")).pieces[-1].code == RIGHT
@@ -662,7 +662,7 @@ def test_after_three_cells_that_hang_the_rest_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Examiner, "_line", lambda *_: None)
     write(tmp_path, **{"ada.py": "".join(f"# %%\nx = {n}\n" for n in range(5))})
     with Examiner() as examine:
-        work = handed_in.load(only(tmp_path / "ada.py"), examine)
+        work = reading.load(only(tmp_path / "ada.py"), examine)
     assert [("too long to read" in c.digest.problem) for c in work.submission.cells] == [True] * 3 + [False] * 2
     assert all("too long" in cell.digest.problem for cell in work.submission.cells)
 
@@ -670,10 +670,10 @@ def test_after_three_cells_that_hang_the_rest_is_left(tmp_path, monkeypatch):
 def test_the_examiner_sees_what_is_seen_here(tmp_path):
     code = "import a.b, c as d\nfrom e import *\nX['k'] = y\nX += 1\nif __name__ == '__main__':\n    check(X)\n" + RIGHT
     with Examiner() as examine:
-        (there,) = handed_in.load(
+        (there,) = reading.load(
             only(write(tmp_path, **{"ada.py": f"# %%\n{code}"}) / "ada.py"), examine
         ).submission.cells
-    (here,) = handed_in.load(only(tmp_path / "ada.py")).submission.cells
+    (here,) = reading.load(only(tmp_path / "ada.py")).submission.cells
     assert there.digest == here.digest and len(here.digest.statements) == 6
 
 
@@ -697,7 +697,7 @@ def test_an_examiner_that_is_killed_from_outside_blames_nobody(tmp_path, monkeyp
 
     monkeypatch.setattr(Examiner, "_send", send_and_kill_once)
     with Examiner() as examine:
-        (cell,) = handed_in.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
+        (cell,) = reading.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
     assert len(sent) == 2 and "double" in cell.digest.defines and not cell.digest.problem
 
 
@@ -801,7 +801,7 @@ def test_what_can_be_one_student_or_a_class_is_graded_as_neither(names, stray, t
             zipped(folder / name, "lab.ipynb")
     entry = only(folder)
     assert "can be one student's work" in entry.problems[0] and not entry.files
-    assert handed_in.load(entry).may_be_unread(content.find("double"))
+    assert reading.load(entry).may_be_unread(content.find("double"))
 
 
 @pytest.mark.parametrize(
@@ -957,11 +957,11 @@ def test_two_students_in_one_folder_of_a_class_are_not_put_together_in_silence(n
     one, other = (f"section1/{name}" for name in names)
     folder = write(tmp_path / "class", "carl.ipynb", **{one: text(RIGHT, "double"), other: text(OTHER, "double")})
     entry = next(e for e in handed_in.find([folder])[0] if e.student == "section1")
-    said = [p for p in handed_in.load(entry).problems if "Are these two students' notebooks?" in p]
+    said = [p for p in reading.load(entry).problems if "Are these two students' notebooks?" in p]
     assert len(said) == told
     same = write(tmp_path / "same", "carl.ipynb", f"section1/{names[0]}", f"section1/{names[1]}")
     entry = next(e for e in handed_in.find([same])[0] if e.student == "section1")
-    assert not handed_in.load(entry).problems, "the same answer twice is no doubt"
+    assert not reading.load(entry).problems, "the same answer twice is no doubt"
 
 
 def test_every_identity_says_what_it_was_guessed_from(tmp_path):
@@ -985,6 +985,6 @@ def test_more_statements_than_a_submission_may_have_are_left_out(tmp_path, monke
     (tmp_path / "eve.py").write_text("# %%\n".join(["", *cells]))
     (tmp_path / "bob.py").write_text("# %%\n".join(["", *reversed(cells)]))
     with Examiner() as examine:
-        eve, bob = (handed_in.load(only(tmp_path / f"{name}.py"), examine).submission for name in ("eve", "bob"))
+        eve, bob = (reading.load(only(tmp_path / f"{name}.py"), examine).submission for name in ("eve", "bob"))
     assert sum(len(cell.digest.statements) for cell in eve.cells) <= 60_000
     assert "more than 60,000 statements" in eve.cells[-1].digest.problem and not bob.cells[0].digest.problem

@@ -27,7 +27,7 @@ from saelab.files import trouble
 from . import limits
 from .filenames import safe_name
 from .folder import SETTINGS
-from .intake.handed_in import Entry
+from .intake.reading import Entry
 from .jail import system
 from .record import Grade, Record, RecordError
 from .record import load as load_record

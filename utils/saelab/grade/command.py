@@ -11,6 +11,7 @@ from saelab import content
 from . import cohort, folder, limits, needs, policy
 from .exports import gradebooks, nbgrader
 from .intake import handed_in
+from .intake.reading import Entry
 from .jail import LAYERS, Limits
 from .pages import cohort_page, feedback
 from .record import Record, RecordError
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if left_out or broken or any(record.to_look_at for record in records) else 0
 
 
-def _guesses(entries: list[handed_in.Entry]) -> list[str]:
+def _guesses(entries: list[Entry]) -> list[str]:
     """How students are known, most of them first; three names of each kind, so that a wrong guess is seen."""
     kinds: dict[str, list[str]] = {}
     for entry in entries:
@@ -146,7 +147,7 @@ def _nothing(paths: list[Path]) -> str:
     return "There is no submission to grade. Give notebooks, scripts, folders or zips."
 
 
-def _strangers(records: list[Record], entries: list[handed_in.Entry], out: Path) -> list[str]:
+def _strangers(records: list[Record], entries: list[Entry], out: Path) -> list[str]:
     """A sentence about records of students who have handed in nothing of what was given now."""
     here = {entry.student for entry in entries}
     names = [record.student for record in records if record.student not in here]
@@ -167,7 +168,7 @@ def _exercises(chapters: list[str] | None, names: list[str] | None) -> tuple[str
     return tuple(e.id for e in content.exercises() if e.id in chosen)
 
 
-def _chosen(entries: list[handed_in.Entry], only: list[str] | None) -> list[handed_in.Entry]:
+def _chosen(entries: list[Entry], only: list[str] | None) -> list[Entry]:
     if not only:
         return entries
     unknown = [name for name in only if name not in {e.student for e in entries}]

@@ -16,7 +16,7 @@ from saelab.report import Report
 
 from . import jail
 from .intake.examiner import Examiner
-from .intake.handed_in import Entry, Work, load
+from .intake.reading import Entry, Work, load
 from .jail.keeper import Child, JailError, Warm, WarmGone
 from .jail.probe import escapes
 from .needs import needed
