@@ -80,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         found, left_out = handed_in.find(arguments.submissions, out)
     if not found:
         raise GradeError(" ".join(left_out) or _nothing(arguments.submissions))
-    _say([*_guesses(found), *left_out])
+    print(_guesses(found), flush=True)
+    _say(left_out)
     entries = _chosen(found, arguments.only)
     out.mkdir(parents=True, exist_ok=True, mode=0o700)  # grades are nobody else's business
     with folder.alone(out):
@@ -108,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if left_out or broken or any(record.to_look_at for record in records) else 0
 
 
-def _guesses(entries: list[Entry]) -> list[str]:
+def _guesses(entries: list[Entry]) -> str:
     """How students are known, most of them first; three names of each kind, so that a wrong guess is seen."""
     kinds: dict[str, list[str]] = {}
     for entry in entries:
@@ -117,7 +118,7 @@ def _guesses(entries: list[Entry]) -> list[str]:
         f"{len(names)} by {kind} ({', '.join(names[:3])}{' …' * (len(names) > 3)})"
         for kind, names in sorted(kinds.items(), key=lambda pair: -len(pair[1]))
     ]
-    return [f"Who is who, as far as names tell: {'; '.join(told)}."]
+    return f"Who is who, as far as names tell: {'; '.join(told)}."
 
 
 def _rules(arguments: argparse.Namespace) -> policy.Policy | None:
