@@ -183,9 +183,14 @@ def _html_row(outcome: str, text: str) -> str:
     return f"<div style='opacity:{faint}'>{mark} {_prose(text)}</div>"
 
 
+def coded(escaped: str) -> str:
+    """HTML in which what stands in backticks is code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped)
+
+
 def _prose(text: str) -> str:
-    """A sentence as HTML: what stands in backticks is code."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
+    """A sentence as HTML."""
+    return coded(html.escape(text))
 
 
 def is_piece(filename: str) -> bool:

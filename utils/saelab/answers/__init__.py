@@ -17,6 +17,5 @@ from .submission import Answer, Piece, Submission, find_notebooks, from_bytes, m
 __all__ = [
     "CODE", "FILE_BYTES", "Answer", "AnswerError", "Digest", "Piece", "Statement", "StudentCell", "Submission",
     "SubmissionError", "define", "examine", "find_notebooks", "from_bytes", "merge", "names_of", "quiet", "read",
-    "student_line",
-    "without_magics",
+    "student_line", "without_magics",
 ]  # fmt: skip

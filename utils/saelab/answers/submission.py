@@ -213,7 +213,7 @@ class Submission:
             return [p for p in places if p.statement.kind in ("definition", "import", "alias")]
         if name in setup.binds:
             places = [p for p in places if name in p.statement.binds | p.statement.changes]
-        if name in _parts_of_exercises() and any(name in p.statement.defines for p in places):
+        if name in content.part_names() and any(name in p.statement.defines for p in places):
             kept = [(p, p.statement) for p in places]
             return [p for p, s in kept if name in s.defines | s.wraps | s.changes | s.touches or s.kind == "import"]
         return places
@@ -287,10 +287,6 @@ def _in_place(problem: str, cell: StudentCell) -> str:
     if not cell.script:
         return problem
     return IN_LINE.sub(lambda match: f", in line {cell.line - 1 + int(match[1])} of {cell.script}:", problem, count=1)
-
-
-def _parts_of_exercises() -> set[str]:
-    return {part for exercise in content.exercises() for part in exercise.parts}
 
 
 def _list_places(cells: list[StudentCell]) -> str:

@@ -121,7 +121,7 @@ def load(entry: Entry, examine: Callable[[list[StudentCell]], None] | None = Non
 def _check_for_two(work: Work) -> None:
     """Say so where two notebooks hold different answers to the same exercise, and neither is a copy of the other."""
     answered: dict[Path, dict[str, str]] = defaultdict(dict)
-    names = {part for exercise in content.exercises() for part in exercise.parts}
+    names = content.part_names()
     for cell in work.submission.cells:
         if cell.file.suffix == ".ipynb" and not cell.aside:
             for s in cell.digest.statements:
