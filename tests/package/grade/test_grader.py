@@ -93,8 +93,12 @@ def graded(course_folder, tmp_path_factory):
         "grade", submissions, "--out", out, "--seconds", LIMIT, "--jobs", 2, "--seed", "s", course=course_folder
     )
     assert done.returncode == 1, done.stderr
-    look = ["A person has to look at 1:", "  empty: There is no code in it (empty.py). Is it the right file?"]
-    assert look == done.stdout.splitlines()[2:4] and done.stdout.splitlines()[4] == "Stopped at a time limit: loops."
+    lines = done.stdout.splitlines()
+    start = lines.index("A person has to look at 1:")
+    assert lines[start + 1 : start + 3] == [
+        "  empty: There is no code in it (empty.py). Is it the right file?",
+        "Stopped at a time limit: loops.",
+    ]
     return submissions, out, done
 
 
@@ -233,7 +237,7 @@ def test_what_can_t_be_graded_is_told_at_the_end_with_what_to_do(broken_class, r
     done = broken_class[1][run]
     assert done.returncode == 1 and "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "4 of 8 submissions graded."
+    assert "4 of 8 submissions graded." in lines
     start = lines.index("A person has to look at 6:") + 1
     for line, (student, why) in zip(lines[start : start + 6], LOOKED_AT.items(), strict=True):
         assert line.startswith(f"  {student}: {why}")
