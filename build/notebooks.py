@@ -246,7 +246,8 @@ def _unexpected(chapter: str, files: dict[Path, str]) -> list[str]:
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+    """A path as messages name it; that of a course outside of the checkout (SAELAB_COURSE) as it is."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def main(arguments: list[str]) -> int:

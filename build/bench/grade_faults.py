@@ -132,8 +132,8 @@ def victims(pid: int) -> dict[str, list[psutil.Process]]:
     """Kind → living processes of the command with this pid."""
     found = {"command": [psutil.Process(pid)]}
     found["grader"] = children(found["command"])
-    found["reader"] = children(found["grader"], "saelab.grade.examiner")
-    found["launcher"] = children(found["grader"], "saelab.grade.warm")
+    found["reader"] = children(found["grader"], "saelab.grade.intake.examiner")
+    found["launcher"] = children(found["grader"], "saelab.grade.jail.warm")
     found["warm"] = children(found["launcher"])
     found["child"] = children(found["warm"])
     return {kind: living for kind, processes in found.items() if (living := [p for p in processes if is_alive(p)])}

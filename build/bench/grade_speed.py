@@ -34,6 +34,7 @@ from saelab.content import Exercise
 from saelab.grade import cohort
 from saelab.grade.grader import Grader
 from saelab.grade.intake import handed_in
+from saelab.grade.intake.reading import Entry
 from saelab.grade.settings import Settings
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -203,7 +204,7 @@ def check_seconds(exercise: Exercise) -> float:
     return min(found[1:])
 
 
-def twice(grader: Grader, entry: handed_in.Entry) -> str:
+def twice(grader: Grader, entry: Entry) -> str:
     """Seconds and processor time of one submission: the fastest of two, after one that doesn't count."""
     found = []
     for _ in range(3):

@@ -229,11 +229,11 @@ def run_doctor(_arguments) -> int:
 
 
 def run_grade(arguments) -> int:
-    from saelab.grade import command, policy
+    from saelab.grade import command, folder, needs, policy
 
     try:
         return command.run(arguments)
-    except (command.GradeError, policy.PolicyError) as error:
+    except (command.GradeError, folder.FolderError, needs.NotInstalled, policy.PolicyError) as error:
         raise commands.StudentError(str(error)) from None
 
 

@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import traceback
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 MARKS = {"passed": "✓", "failed": "✗", "error": "!", "skipped": "·"}
 COLOURS = {"passed": "#0a8f6a", "failed": "#d1495b", "error": "#d1495b", "skipped": "#7d8590"}
 AGREES = "agrees_with_the_reference"
+PIECE = re.compile(r"<(.+):\d+>")  # what the code of a submission is called while it runs
 PRE = "margin:.2em 0 0 1em;background:transparent;color:inherit;white-space:pre-wrap;word-break:normal"
 
 
@@ -131,7 +133,7 @@ class Report:
             lines += ["", f"  {what}", *(f"    {line}" for line in message.splitlines())]
         if self.diagnosis:
             lines += ["", f"  {self.lead} {self.diagnosis}"]
-        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for note in self.notes for line in note.split("\n")]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -156,7 +158,9 @@ class Report:
             body += f"<pre style='{PRE}'>{html.escape(message)}</pre>"
         if self.diagnosis:
             body += f"<div style='margin-top:.6em'><b>{self.lead}</b> {_prose(self.diagnosis)}</div>"
-        body += "".join(f"<div style='margin-top:.4em;opacity:.85'>{_prose(n)}</div>" for n in self.notes)
+        body += "".join(
+            f"<div style='margin-top:.4em;opacity:.85;white-space:pre-line'>{_prose(n)}</div>" for n in self.notes
+        )
         return f"<div style='border-left:4px solid {colour};padding:.4em .8em;margin:.3em 0'>{body}</div>"
 
 
@@ -179,6 +183,24 @@ def _html_row(outcome: str, text: str) -> str:
     return f"<div style='opacity:{faint}'>{mark} {_prose(text)}</div>"
 
 
+def coded(escaped: str) -> str:
+    """HTML in which what stands in backticks is code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped)
+
+
 def _prose(text: str) -> str:
-    """A sentence as HTML: what stands in backticks is code."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
+    """A sentence as HTML."""
+    return coded(html.escape(text))
+
+
+def is_piece(filename: str) -> bool:
+    """Is this how a piece of a submission is called, `<place:number>`? Python's own names, as `<string>`, are none."""
+    return PIECE.fullmatch(filename) is not None
+
+
+def in_line(frame: traceback.FrameSummary) -> str:
+    """A line of a student's code in words; of a piece with its place, which is a cell, or a script."""
+    piece = PIECE.fullmatch(frame.filename)
+    name = "" if frame.name == "<module>" else frame.name
+    where = " ".join(filter(None, [piece[1], f"({name})" if name else ""])) if piece else frame.name
+    return f"in line {frame.lineno} of {where}: {frame.line}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from saelab import answers, content
+from saelab.answers.scripts import parts_of
 from saelab.desk import commands
 
 RIGHT = "def double(x):\n    return x + x"
@@ -274,7 +275,7 @@ def test_both_processes_take_the_same_submission(small_course, tmp_path):
     assert "NameError: name 'y'" in str(commands.check(content.find("double"), broken, separate=True))
 
 
-@pytest.mark.parametrize("text", ["not json at all", '{"nbformat": 4}', "[1, 2]", '{"cells": 3}', ""])
+@pytest.mark.parametrize("text", ["not json at all", '{"nbformat": 4}', "[1, 2]", '{"cells": 3}', "", " \n" * 600])
 def test_a_file_that_is_no_notebook_is_one_sentence(text, tmp_path):
     (tmp_path / "n.ipynb").write_text(text)
     with pytest.raises(answers.SubmissionError, match="is not a notebook: .*Download or save it again"):
@@ -422,10 +423,21 @@ def test_hostile_text_behind_an_answer_in_a_script_costs_only_itself(name, small
 
 def test_what_is_too_much_is_refused_in_a_sentence(small_course, tmp_path, monkeypatch):
     path = notebook(tmp_path / "n.ipynb", *["x = 1"] * 10)
-    for limit, sentence in [("CELLS", "cells"), ("CODE", "characters of code"), ("STRUCTURE", "too many outputs")]:
+    limits = {"CELLS": "cells", "CODE": "characters of code", "OBJECTS": "too many outputs"}
+    for limit, sentence in limits.items():
         with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match=sentence):
             patch.setattr(f"saelab.answers.cells.{limit}", 9)
             answers.read(path)
+    for limit, sentence in {"STRUCTURE": "too many outputs", "REST": "besides its outputs"}.items():
+        with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match=sentence):
+            patch.setattr("saelab.answers.cells.LARGE", 9)  # then outputs are taken out first
+            patch.setattr(f"saelab.answers.cells.{limit}", 9)
+            answers.read(path)
+    (tmp_path / "s.py").write_text("x = 1\n" * 10)
+    for limit in ("SCRIPT", "LINES", "CELLS"):
+        with monkeypatch.context() as patch, pytest.raises(answers.SubmissionError, match="Take data|own notebook"):
+            patch.setattr(f"saelab.answers.cells.{limit}", 9)
+            answers.read(tmp_path / "s.py")
     path.write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(answers.SubmissionError, match="nested too deeply"):
         answers.read(path)
@@ -450,3 +462,182 @@ def test_fifty_megabytes_of_outputs_are_read_quickly(small_course, tmp_path):
     work = answers.read(tmp_path / "n.ipynb")
     assert time.process_time() - began < 2
     assert work.cells[0].text == RIGHT
+
+
+def test_a_large_notebook_is_read_as_if_it_had_no_outputs(small_course, tmp_path, monkeypatch):
+    """In any encoding, with brackets and quotes in its text and its outputs, and figures as lists of numbers."""
+    figure = {"output_type": "display_data", "data": {"x": [[n, -n] for n in range(2_000)], "y": '"]} \\'}}
+    odd = 'x = [1, {\'outputs\': [2]}]  # "outputs": [ \\" é'
+    made = [{"cell_type": "code", "source": odd, "outputs": [figure] * 3, "metadata": {"outputs": [1]}}]
+    made += [{"cell_type": "markdown", "source": ["a", "b"]}, {"cell_type": "code", "source": RIGHT, "outputs": []}]
+    text = json.dumps({"cells": made}, ensure_ascii=False)
+    found = []
+    for large, encoding in ((10**9, "utf-8"), (9, "utf-8"), (9, "utf-8-sig"), (9, "utf-16"), (9, "utf-32-le")):
+        monkeypatch.setattr("saelab.answers.cells.LARGE", large)
+        (tmp_path / "n.ipynb").write_bytes(text.encode(encoding))
+        found.append([(cell.number, cell.text, cell.aside) for cell in answers.read(tmp_path / "n.ipynb").cells])
+    assert found[0] == [(1, odd, ""), (2, "", "Markdown"), (3, RIGHT, "")] and found == [found[0]] * 5
+
+
+def test_of_a_script_of_half_a_million_lines_no_more_is_cut_than_may_be(small_course, tmp_path):
+    for text in ("1\n" * 500_000, "# %%\n" * 500_000):
+        assert len(parts_of(text, 50)) == 51
+        (tmp_path / "s.py").write_text(text)
+        with pytest.raises(answers.SubmissionError, match="more than 30,000 cells"):
+            answers.read(tmp_path / "s.py")
+
+
+def test_a_script_of_thirty_three_thousand_lines_is_an_answer(small_course, tmp_path):
+    flat = "".join(f"value_{n} = [\n  {n},\n]\nprint(value_{n})\n" for n in range(4_000))
+    grouped = "".join(f"def helper_{n}(x):\n    y = x + {n}\n    return y * y\n\n\n" for n in range(3_400))
+    (tmp_path / "s.py").write_text(flat + grouped + RIGHT)
+    assert not answers.read(tmp_path / "s.py").answer(content.find("double")).problem
+
+
+def test_a_file_run_again_and_again_is_not_copied_without_end(small_course, tmp_path, monkeypatch):
+    monkeypatch.setattr("saelab.answers.order.CELLS", 1_000)
+    (tmp_path / "helpers.py").write_text("".join(f"x = {n}\n" for n in range(200)))
+    notebook(tmp_path / "n.ipynb", *["%run helpers.py\n" * 100] * 20, RIGHT)
+    work = answers.merge([answers.read(tmp_path / name) for name in ("n.ipynb", "helpers.py")])
+    assert not work.answer(content.find("double")).problem
+    assert len(work.order.all) < 2_000, "not 400,000"
+
+
+def test_a_hundred_thousand_imports_of_nothing_are_not_looked_for(small_course, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("saelab.answers.modules.is_installed", lambda name: asked.append(name))
+    cells = [f"import {', '.join(f'a{n}' for n in range(50_000))}\n{RIGHT}"]
+    work = answers.read(notebook(tmp_path / "n.ipynb", *cells))
+    assert not work.answer(content.find("double")).problem and not asked
+
+
+# Where an error is: the line as the student sees it, in the cell of a notebook or in the script.
+
+WRONG = "def double(x):\n    y = x\n    return y.nonsense"
+
+
+def where_it_failed(path, name="double") -> str:
+    """What is said of the line that an answer failed in, when it is defined or when it is called."""
+    answer = answers.read(path).answer(content.find(name))
+    if answer.problem:
+        return answer.problem
+    try:
+        answers.define(answer.pieces, answer.exercise.parts)["double"](1)
+    except answers.AnswerError as error:
+        return str(error).partition("\n")[2]
+    except Exception as error:
+        return answers.student_line(error)
+    raise AssertionError("nothing failed")
+
+
+PLACES = {
+    "its own cell": ([("# A text\n", ""), (WRONG, "double")], "in line 3 of cell 2 (double): return y.nonsense"),
+    "a helper in another cell": (
+        [
+            "import math\n\n\ndef helper(x):\n    return x.nonsense\n\nlater = 1",
+            ("def double(x):\n    return helper(x)", "double"),
+        ],
+        "in line 5 of cell 1 (helper): return x.nonsense",
+    ),
+    "a method attached below": (
+        [
+            "class Box: pass\n",
+            "def go(self):\n    return self.gone",
+            "Box.go = go",
+            "def double(x):\n    return Box().go()",
+        ],
+        "in line 2 of cell 2 (go): return self.gone",
+    ),
+    "behind magics and blank lines": (
+        [("%%time\n\n!pip install x\ndef double(x):\n\n    return x.nonsense\n", "double")],
+        "in line 6 of cell 1 (double): return x.nonsense",
+    ),
+    "behind a written file": (
+        [
+            "%%writefile lib.py\ndef helper(x):\n    return x.nonsense",
+            "import lib\n\n" + "def double(x):\n    return lib.helper(x)",
+        ],
+        "in line 2 of lib.py (helper): return x.nonsense",
+    ),
+    "while the cell runs": ([("TWO = 2\n\nnope()\n" + WRONG, "double")], "in line 3 of cell 1: nope()"),
+    "in a helper while the cell runs": (
+        ["\ndef helper():\n    return 1 / 0\n", ("A = helper()\n" + WRONG, "double")],
+        "in line 3 of cell 1 (helper): return 1 / 0",
+    ),
+    "what only the compiler finds": ([("x = 1\nreturn x\n" + WRONG, "double")], "in line 2 of cell 1: return x"),
+    "the course's own helper": (
+        [("import statistics\ndef double(x):\n    return statistics.mean(x)", "double")],
+        "in line 3 of cell 1 (double): return statistics.mean(x)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_an_error_is_told_with_its_cell_and_line_as_they_are_in_the_notebook(case, small_course, tmp_path):
+    cells, said = PLACES[case]
+    assert where_it_failed(notebook(tmp_path / "n.ipynb", *cells)) == said
+
+
+SCRIPT_PLACES = {
+    "with cells": (f"# %%\n\n\nimport math\n\n# %%\n\n{WRONG}\n", "in line 10 of lab.py (double): return y.nonsense"),
+    "without": (f"import math\n\n\n\n{WRONG}\n\n\nlater = 2\n", "in line 7 of lab.py (double): return y.nonsense"),
+    "a helper": (
+        "\n\ndef helper(x):\n    return x.nonsense\n\n\ndef double(x):\n    return helper(x)\n",
+        "in line 4 of lab.py (helper): return x.nonsense",
+    ),
+    "unreadable": (
+        "import math\n\n\ndef double(x):\n    return (\n",
+        "Line 4 (double) can't be read by Python: '(' was never closed, in line 5 of lab.py: return (",
+    ),
+    "unreadable in a cell": (
+        "# %%\nimport math\n# %%\n\ndef double(x):\n    return (\n",
+        "Cell 2 (double) can't be read by Python: '(' was never closed, in line 6 of lab.py: return (",
+    ),
+    "before any marker": (f"\n{WRONG}\n# %%\nx = 2\n", "in line 4 of lab.py (double): return y.nonsense"),
+    "Windows line ends": (
+        f"import math\r\n\r\n{WRONG}\r\n".replace("\n    ", "\r\n    "),
+        "in line 5 of lab.py (double): return y.nonsense",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SCRIPT_PLACES)
+def test_an_error_in_a_script_is_told_with_the_line_of_the_file(case, small_course, tmp_path):
+    script, said = SCRIPT_PLACES[case]
+    (tmp_path / "lab.py").write_text(script, newline="")
+    assert where_it_failed(tmp_path / "lab.py") == said
+
+
+def test_an_error_in_a_module_beside_the_notebook_is_told_with_its_line(small_course, tmp_path):
+    (tmp_path / "tools.py").write_text("import math\n\n\nTWO = 2\n\n\ndef helper(x):\n    return x.nonsense\n")
+    path = notebook(tmp_path / "n.ipynb", ("import tools\ndef double(x):\n    return tools.helper(x)", "double"))
+    both = answers.merge([answers.read(path), answers.read(tmp_path / "tools.py")])
+    answer = both.answer(content.find("double"))
+    with pytest.raises(AttributeError) as raised:
+        answers.define(answer.pieces, answer.exercise.parts)["double"](1)
+    assert answers.student_line(raised.value) == "in line 8 of tools.py (helper): return x.nonsense"
+
+
+def test_an_error_inside_the_course_s_own_code_is_told_with_the_student_s_line(small_course, tmp_path):
+    source = small_course / "chapters/small/01_small.py"
+    source.write_text(
+        source.read_text().replace("import torch\n", "import torch\ndef ours(x):\n    return x.gone\n", 1)
+    )
+    path = notebook(tmp_path / "n.ipynb", ("def double(x):\n    return ours(x)", "double"))
+    assert where_it_failed(path) == "in line 2 of cell 1 (double): return ours(x)"
+
+
+def test_saelab_check_and_a_process_apart_tell_the_same_line(small_course, tmp_path):
+    helper = "import math\n\ndef helper(x):\n    return x.nonsense"
+    path = notebook(tmp_path / "n.ipynb", helper, ("def double(x):\n    return helper(x)", "double"))
+    for separate in (False, True):
+        told = str(commands.check(content.find("double"), answers.read(path), separate=separate))
+        assert "in line 4 of cell 1 (helper): return x.nonsense" in told
+
+
+def test_what_happened_while_a_cell_ran_stands_in_lines_of_its_own(small_course, tmp_path):
+    told = check("double", notebook(tmp_path / "n.ipynb", ("nope()\n" + RIGHT, "double")))
+    assert "\n  Cell 1 (double) raised NameError: name 'nope' is not defined\n  in line 1 of cell 1: nope()" in str(
+        told
+    )
+    assert "white-space:pre-line'>Cell 1 (double) raised NameError" in told._repr_html_()

@@ -17,7 +17,7 @@ from saelab.content import read
 def answer(exercise, code: str) -> Answer:
     """A student's answer: the section's cells as they should be, and this code in the exercise's."""
     setup = [Piece("setup", c.text) for c in read(exercise.path).cells if c.role in ("setup", "exercise")]
-    return Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code)])
+    return Answer(exercise, [*setup, Piece(f"cell 9 ({exercise.name})", code, place="cell 9")])
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def test_an_exception_comes_as_what_it_is_with_its_line(small_course):
     with behind_the_door(exercise, "def double(x):\n    y = 3\n    raise ValueError('no')") as parts:
         with pytest.raises(ValueError, match="no"):
             parts["double"](torch.ones(1, 1))
-        assert "in line 3 of double: raise ValueError('no')" in str(checking.run(exercise, parts))
+        assert "in line 3 of cell 9 (double): raise ValueError('no')" in str(checking.run(exercise, parts))
 
 
 def test_a_message_names_no_folder_of_this_machine(small_course):

@@ -118,9 +118,45 @@ def test_a_reply_that_trickles_is_late(small_course):
 
 def test_replies_are_limited_altogether(small_course, monkeypatch):
     """The grader keeps them all until the exercise is checked."""
-    monkeypatch.setattr("saelab.apart.remote.TOTAL", 10_000)
-    with pytest.raises(Gone, match="all replies together"):
-        parts_of(Forger(lambda n: reply(n, tensor([2_500]), bytes(10_000))))["double"](torch.ones(1, 1))
+    monkeypatch.setattr("saelab.apart.remote.TOTAL", 30_000)
+    with pytest.raises(Gone, match="all replies together are larger"):
+        parts_of(Forger(lambda n: reply(n, tensor([7_500]), bytes(30_000))))["double"](torch.ones(1, 1))
+    with pytest.raises(Gone, match="all replies together hold more"):
+        small = ", ".join([tensor([0])] * 50)
+        parts_of(Forger(lambda n: reply(n, f'{{"l": [{small}]}}')))["double"](torch.ones(1, 1))
+
+
+def several(item: str, count: int) -> str:
+    return f'{{"l": [{", ".join([item] * count)}]}}'
+
+
+MANY = {
+    "values": several('{"v": 1}', 250_001),
+    "lists": f'{{"l": {"[" * 10}{"[], " * 250_000}1{"]" * 10}}}',
+    "tensors": several(tensor([0]), 10_001),
+    "tensors under other names": several('{"\\u0074": "bool", "shape": [0], "grad": false}', 10_001),
+    "named tuples": several('{"n": ["a"], "u": [{"v": 1}]}', 1_001),
+    "named tuples in named tuples": several('{"n": ["a"], "u": [{"n": [], "u": []}]}', 501),
+    "tuples in a set": f'{{"s": [{", ".join(f"""{{"u": [{{"v": {n}}}]}}""" for n in range(5_001))}]}}',
+    "tuples for keys": f'{{"d": [{", ".join(f"""[{{"u": [{{"v": {n}}}]}}, {{"v": 1}}]""" for n in range(5_001))}]}}',
+    "frozen sets in sets": several(f'{{"s": [{", ".join(f"""{{"f": [{{"v": {n}}}]}}""" for n in range(1_000))}]}}', 6),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_a_reply_of_very_many_things_is_refused(what, small_course):
+    with pytest.raises(Gone, match="more than the 250000 values|too many") as gone:
+        parts_of(Forger(lambda n: reply(n, MANY[what])))["double"](torch.ones(1, 1))
+    assert gone.value.kind == "malformed"
+
+
+def test_as_many_things_as_an_honest_answer_may_have_come_through():
+    pairs = {(n, n + 1): float(n) for n in range(2_000)}
+    value = [list(range(100_000)), {str(n): n for n in range(20_000)}, pairs, set(pairs), [torch.ones(2)] * 1_000]
+    back = apart.decode(apart.encode(value))
+    assert back[:4] == value[:4] and len(back[4]) == 1_000 and torch.equal(back[4][999], torch.ones(2))
+    with pytest.raises(apart.WireError, match="more than the 250000 values"):
+        apart.encode([[1] * 90_000] * 3)
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,12 @@ VALUES = {
     "a_module": "torch",
     "itself": "double",
     "nested": "[[[[[[10**400]]]]]]",
+    "empty_tensors": "[torch.empty(0)] * 20_000",
+    "truth_values": "[[True] * 90_000] * 3",
+    "named_tuples": "[__import__('collections').namedtuple('T', f'x{n}')(0) for n in range(1_500)]",
+    "tuple_keys": "{(n, n): n for n in range(6_000)}",
+    "set_of_tuples": "{(n,) for n in range(6_000)}",
+    "many_texts": "{str(n): [n] * 3 for n in range(90_000)}",
 }
 
 

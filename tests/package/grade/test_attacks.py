@@ -8,6 +8,7 @@ import csv
 import html
 import importlib
 import inspect
+import io
 import json
 import os
 import re
@@ -61,6 +62,7 @@ class Scale(torch.nn.Module):
     def noise(self, size):
         return torch.rand(size)
 """
+UNREAD = {"link", "linked folder", "slip", "bomb", "nested", "lines", "swarm"}  # by what they are; a person is told
 HONEST = {
     "ada": RIGHT,
     "zoë": RIGHT.replace("2 * x", "(print('working'), __import__('warnings').warn('slow'), x + x)[2]"),
@@ -140,7 +142,21 @@ def odd_submissions(folder: Path, root: Path) -> set[str]:
     (folder / "=cmd|' C calc'!A0.py").write_text("def double(x):\n    return x\n")
     (folder / os.fsdecode(b"not utf-8 \xff.py")).write_text("def double(x):\n    return x\n")
     (folder / "..\u202egnp\n<b>.py").write_text("def double(x):\n    return x\n")
-    return {"slip", "bomb", "half characters", "=cmd|' C calc'!A0"}
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(30_000):
+            archive.writestr(f"{number}.txt", b"")
+    with zipfile.ZipFile(folder / "nested.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(9):
+            archive.writestr(f"{number}.zip", inner.getvalue())
+    (folder / "lines.py").write_text("1\n" * 500_000)
+    (folder / "swarm.ipynb").write_text('{"cells": [' + '{"a":1},' * 1_500_000 + "1]}")
+    # whose names are the course's own, or hold another student's number
+    (folder / "01_small.ipynb").write_text(odd)
+    (folder / "Eve_777_assignsubmission_file_x_12_assignsubmission_file_hw.py").write_text(
+        "def double(x):\n    return x\n"
+    )
+    return {"slip", "bomb", "half characters", "=cmd|' C calc'!A0", "nested", "lines", "swarm", "01_small", "12"}
 
 
 @pytest.fixture
@@ -164,14 +180,14 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     families = all_of_them()
     for name, text in families.items():
         (room / f"{name}.py").write_text(text)
-    assert len(ATTACKS) + len(families) >= 160
+    assert len(ATTACKS) + len(families) >= 180
     odd = odd_submissions(room, small_course)
     package = {str(path) for path in content.PACKAGE.rglob("*") if "__pycache__" not in path.parts}
     (room / "tricky.py").write_text(TRICKY)
     (room / "talkative.py").write_text(TALKATIVE)
     before = snapshot(small_course, canary, room)
     run = grade(room, tmp_path / "out", canary)
-    assert run.returncode == 0, (run.stdout[-1500:], run.stderr[-3000:])
+    assert run.returncode == 1, (run.stdout[-1500:], run.stderr[-3000:])
     assert snapshot(small_course, canary, room) == before
     assert not processes(small_course)
     assert {str(path) for path in content.PACKAGE.rglob("*") if "__pycache__" not in path.parts} == package
@@ -186,7 +202,8 @@ def test_nobody_gains_a_point_and_nobody_else_loses_one(cohort, small_course, tm
     tricky, plain = ([{key: g[key] for key in told} for g in found[name]["grades"]] for name in ("tricky", "max"))
     assert tricky == plain
     looked_at = {name for name, record in found.items() for g in record["grades"] if g["status"] == "not-run"}
-    assert not looked_at
+    assert looked_at == UNREAD, "what can't be read is nobody's zero; all else is graded"
+    assert all(f"\n  {name}: " in run.stdout for name in (*UNREAD, "01_small", "12")), "doubts are listed too"
     timeouts = {name for name, record in found.items() for g in record["grades"] if g["status"] == "timeout"}
     assert timeouts >= LOOPS
     for path in (before_them / "records").glob("*.json"):

@@ -70,7 +70,8 @@ def test_nothing_is_written_outside_the_folder(nasty):
 def test_the_table_has_a_row_a_student_and_a_column_an_exercise(plain):
     table = rows(plain / "grades.csv", "utf-8-sig")
     ids = [exercise.id for exercise in content.exercises()]
-    assert list(table[0]) == ["student", "name", "submitted", *ids, "earned", "changes", "total", "out_of", *STATUSES]
+    totals = ["earned", "changes", "total", "out_of"]
+    assert list(table[0]) == ["student", "name", "submitted", *ids, *totals, *STATUSES, "look_at"]
     ada, bo, cy, di, ed = table
     everything = sum(exercise.points for exercise in content.exercises())
     assert [float(ada[i]) for i in ids] == [exercise.points for exercise in content.exercises()]
@@ -79,6 +80,22 @@ def test_the_table_has_a_row_a_student_and_a_column_an_exercise(plain):
     assert float(cy["total"]) == 0 and int(cy["missing"]) == len(ids)
     assert float(di["changes"]) == -9.25 and float(di["total"]) == everything - 9.25
     assert ed[ids[-1]] == "" and float(ed["out_of"]) < everything
+    assert {row["look_at"] for row in table} == {""}
+
+
+def test_what_could_not_be_read_has_no_points_in_any_gradebook_and_says_why(tmp_path):
+    why = "eve.docx is a Word document, which can't be run. Hand in the notebook itself (.ipynb)."
+    record = Record("eve", "eve", made_up.grades("not-run", message="It may be in eve.docx."), problems=[why])
+    busy = Record(
+        "max", "max", [*made_up.grades()[:-1], Grade(content.exercises()[-1].id, "not-run", 0, 2, message="!")]
+    )
+    gradebooks.write_all([record, busy], tmp_path)
+    eve, half = rows(tmp_path / "grades.csv", "utf-8-sig")
+    assert {eve[key] for key in ("earned", "total", *(e.id for e in content.exercises()))} == {""}
+    assert eve["look_at"] == why and int(eve["not-run"]) == len(content.exercises())
+    last = content.exercises()[-1]
+    assert half[last.id] == "" != half["total"] and half["look_at"] == f"Not graded: {last.name}. !"
+    assert [row["saelab"] == "" for row in rows(tmp_path / "canvas.csv")] == [False, True, False]
 
 
 @pytest.mark.parametrize("name, encoding", [("grades.csv", "utf-8-sig"), ("canvas.csv", "utf-8")])

@@ -1,6 +1,7 @@
 """Does `saelab grade` give every submission its due, once, whatever happens on the way?"""
 
 import csv
+import html
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import time
 import psutil
 import pytest
 
+from saelab import content
+from saelab.grade import needs
 from saelab.grade.grader import seed_of
 
 LIMIT = 15  # seconds for one exercise; one that never ends takes them all
@@ -89,7 +92,13 @@ def graded(course_folder, tmp_path_factory):
     done = saelab(
         "grade", submissions, "--out", out, "--seconds", LIMIT, "--jobs", 2, "--seed", "s", course=course_folder
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    start = lines.index("A person has to look at 1:")
+    assert lines[start + 1 : start + 3] == [
+        "  empty: There is no code in it (empty.py). Is it the right file?",
+        "Stopped at a time limit: loops.",
+    ]
     return submissions, out, done
 
 
@@ -170,13 +179,15 @@ def test_again_only_what_changed_is_graded(graded, course_folder):
     texts = records(out)
     (submissions / "squares.py").write_text(RIGHT)
     done = saelab("grade", submissions, "--out", out, "--seconds", LIMIT, course=course_folder)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1 and "A person has to look at 1:\n  empty:" in done.stdout, done.stderr
     changed = {path.stem for path in (out / "records").iterdir() if path.stat().st_mtime_ns != before[path]}
     assert changed == {"squares"}
     assert grades(out, "squares")["double"]["status"] == "passed"
     (submissions / "squares.py").write_text(CLASS["squares"])
     done = saelab("grade", submissions, "--out", out, "--seconds", LIMIT, "--only", "squares", course=course_folder)
-    assert done.returncode == 0 and records(out) == texts, "the same submission and seed give the same record"
+    assert done.returncode == 1 and not done.stderr.count("Traceback") and records(out) == texts, (
+        "the same submission and seed give the same record"
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,6 +208,61 @@ def test_a_wrong_call_is_one_sentence(course_folder, tmp_path, arguments, said):
         (folder / "me.py").write_text(RIGHT)
     done = saelab("grade", *arguments, course=course_folder, cwd=folder)
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.fixture(scope="module")
+def broken_class(course_folder, tmp_path_factory):
+    """Honest students beside some whose files can't be graded, with the results inside their folder; graded twice."""
+    home = write_class(tmp_path_factory.mktemp("broken") / "class", {"ada": RIGHT, "bob": RIGHT, "other": "x = 1"})
+    for name in ("doc.docx", "packed.tar.gz", "half/01_small.ipynb", "mixed/lab.py", "mixed/old.ipynb"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(RIGHT.partition(SCALE)[0] if name.endswith(".py") else "{")
+    (home / "nothing").mkdir()
+    runs = [saelab("grade", ".", "--out", "results", course=course_folder, cwd=home) for _ in range(2)]
+    return home / "results", runs
+
+
+LOOKED_AT = {
+    "doc": "doc.docx is a Word document, which can't be run. Hand in the notebook itself (.ipynb).",
+    "half": "half/01_small.ipynb is not a notebook: it is no JSON",
+    "mixed": "mixed/old.ipynb is not a notebook: it is no JSON",
+    "nothing": "nothing is an empty folder. Hand in the notebook itself (.ipynb).",
+    "other": "None of the exercises is in it (other.py). Is it the right file?",
+    "packed": "packed.tar.gz is a tar archive, which is not opened here. Hand in a zip, or the notebooks themselves.",
+}
+
+
+@pytest.mark.parametrize("run", [0, 1], ids=["first", "again"])
+def test_what_can_t_be_graded_is_told_at_the_end_with_what_to_do(broken_class, run):
+    done = broken_class[1][run]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    lines = done.stdout.splitlines()
+    assert "4 of 8 submissions graded." in lines
+    start = lines.index("A person has to look at 6:") + 1
+    for line, (student, why) in zip(lines[start : start + 6], LOOKED_AT.items(), strict=True):
+        assert line.startswith(f"  {student}: {why}")
+
+
+def test_what_can_t_be_graded_is_on_the_page_and_in_the_gradebooks_without_points(broken_class):
+    out, _ = broken_class
+    page = (out / "cohort.html").read_text()
+    rows = {r["student"]: r for r in csv.DictReader((out / "grades.csv").read_text(encoding="utf-8-sig").splitlines())}
+    assert list(rows) == ["ada", "bob", *LOOKED_AT]
+    for student, why in LOOKED_AT.items():
+        assert rows[student]["look_at"].startswith(why) and html.escape(why) in page
+    assert {s: row["total"] for s, row in rows.items()} == {
+        **{"ada": "6", "bob": "6", "mixed": "3", "other": "0"},
+        **dict.fromkeys(("doc", "half", "nothing", "packed"), ""),
+    }
+    assert rows["ada"]["look_at"] == "" and rows["doc"]["not-run"] == "3" and rows["other"]["missing"] == "3"
+
+
+def test_what_may_be_in_a_file_that_can_t_be_read_is_not_called_missing(broken_class):
+    told = grades(broken_class[0], "mixed")
+    assert [told[name]["status"] for name in ("double", "quadruple", "Scale")] == ["passed", "passed", "not-run"]
+    assert told["Scale"]["message"] == (
+        "`Scale` is not in what could be read; it may be in mixed/old.ipynb. A person has to look."
+    )
 
 
 COMMAND, GRADER, WARM, CHILD = 0, 1, 3, 4  # their places in the line of processes, each the parent of the next
@@ -223,3 +289,33 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(course_folder, graded, tmp
     assert records(out) == {name: undisturbed[name] for name in ("slow", "exits", "right")}
     psutil.wait_procs(line, timeout=20)
     assert not [p for p in line if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked", "said"),
+    [
+        (("torch",), "double", "Grading needs torch, which is not installed here. Install it: pip install torch"),
+        (
+            ("transformers",),
+            "harvest",
+            "Exercises of training open a language model, and the libraries for that are in",
+        ),
+        (("transformer-lens",), "harvest", "Or grade what needs none: --chapter superposition."),
+    ],
+)
+def test_in_an_install_without_the_libraries_one_sentence_says_which_to_install(
+    missing, asked, said, small_course, monkeypatch
+):
+    if asked != "double":
+        monkeypatch.delenv("SAELAB_COURSE")
+    monkeypatch.setattr(needs.extras, "installed", lambda library: library not in missing)
+    with pytest.raises(needs.NotInstalled) as told:
+        needs.demand([content.find(asked)])
+    assert said in str(told.value) and "pip install" in str(told.value) and "jail" not in str(told.value)
+
+
+def test_what_needs_no_model_is_graded_in_the_light_install(small_course, monkeypatch):
+    monkeypatch.setattr(needs.extras, "installed", lambda library: library == "torch")
+    needs.demand([content.find("double")])
+    monkeypatch.delenv("SAELAB_COURSE")
+    needs.demand(content.exercises("superposition"))

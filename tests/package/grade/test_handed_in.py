@@ -14,7 +14,7 @@ import pytest
 
 from saelab import content
 from saelab.answers import progress
-from saelab.grade.intake import archive, handed_in
+from saelab.grade.intake import archive, handed_in, reading
 from saelab.grade.intake.examiner import Examiner
 
 RIGHT = "def double(x):\n    return x + x"
@@ -50,13 +50,13 @@ def found(*paths: Path) -> dict[str, list[str]]:
     return {e.student: [f.name for f in e.files] for e in handed_in.find(list(paths))[0]}
 
 
-def only(*paths: Path) -> handed_in.Entry:
+def only(*paths: Path) -> reading.Entry:
     (entry,) = handed_in.find(list(paths))[0]
     return entry
 
 
-def codes(entry: handed_in.Entry) -> list[str]:
-    return [cell.text for cell in handed_in.load(entry).submission.cells]
+def codes(entry: reading.Entry) -> list[str]:
+    return [cell.text for cell in reading.load(entry).submission.cells]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_one_students_folder_with_all_that_gathers_in_it(tmp_path):
     entry = only(home)
     assert (entry.student, entry.name, entry.submitted) == ("ada", "ada", "")
     assert [f.name for f in entry.files] == ["helpers.py", progress.FILE, COURSE]
-    work = handed_in.load(entry)
+    work = reading.load(entry)
     assert work.hints == {"small/double": 1, "small/Scale": 1}, "no more hints than there are"
     assert not work.notes and not work.submission.answer(content.find("double")).problem
     assert (home / progress.FILE).read_text() == PROGRESS, "nothing is written"
@@ -272,8 +272,150 @@ def test_the_same_file_twice_is_read_once(tmp_path):
 
 def test_the_courses_own_file_counts_more_than_an_old_copy(tmp_path):
     files = {COURSE: text(RIGHT, "double"), "small/old/01_small.ipynb": text("def double(x):\n    return 0", "double")}
-    work = handed_in.load(only(write(tmp_path / "ada", **files)))
+    work = reading.load(only(write(tmp_path / "ada", **files)))
     assert RIGHT in work.submission.answer(content.find("double")).pieces[-1].code
+
+
+# What was handed in and can't be graded: never nothing at all.
+
+INSTEAD = {
+    "eve.pdf": "eve.pdf is a PDF, which can't be run. Hand in the notebook itself (.ipynb).",
+    "eve.docx": "eve.docx is a Word document, which can't be run.",
+    "eve.html": "eve.html is a web page, which can't be run.",
+    "eve.txt": "eve.txt is a plain text, which can't be run.",
+    "eve.tar.gz": "eve.tar.gz is a tar archive, which is not opened here. Hand in a zip, or the notebooks themselves.",
+    "eve.tgz": "eve.tgz is a tar archive",
+    "eve.rar": "eve.rar is a RAR archive",
+    "eve.7z": "eve.7z is a 7-Zip archive",
+    "eve.ipynb.gz": "eve.ipynb.gz is a compressed file",
+    "eve.xyz": "eve.xyz is no notebook, script or zip. Hand in the notebook itself",
+    "eve": "eve is no notebook, script or zip.",
+    "eve/report.pdf": "eve/report.pdf is a PDF",
+    "eve/plot.png": "eve/plot.png is no notebook, script or zip.",
+    "eve/deep/er/1.pdf eve/2.docx": "There is no notebook or script in it, only eve/2.docx, eve/deep/er/1.pdf.",
+    "eve/.ipynb_checkpoints/lab.ipynb": "eve is an empty folder.",
+}
+
+
+@pytest.mark.parametrize("names", INSTEAD)
+@pytest.mark.parametrize("kind", ["folder", "wrapped", "paths", "zip"])
+def test_who_hands_in_something_else_has_an_entry_that_says_what_is_the_matter(kind, names, tmp_path):
+    made = names.split()
+    folder = write(tmp_path / "dl/class", "ada.ipynb", "bob.ipynb", *made)
+    if kind == "zip":
+        paths = [zipped(tmp_path / "c.zip", *(f"class/{name}" for name in ("ada.ipynb", "bob.ipynb", *made)))]
+    else:
+        paths = {"folder": [folder], "wrapped": [tmp_path / "dl"], "paths": sorted(folder.iterdir())}[kind]
+    entries, left_out = handed_in.find(paths)
+    if kind == "zip" and "checkpoints" in names:  # a zip says nothing of empty folders
+        assert [e.student for e in entries] == ["ada", "bob"]
+        return
+    stem = "eve.ipynb" if names.endswith("ipynb.gz") else "eve"
+    assert [e.student for e in entries] == ["ada", "bob", stem] and not left_out
+    work = reading.load(entries[2])
+    told = INSTEAD[names]
+    told = told.replace("eve/", "") if kind == "paths" else told
+    told = "There is no notebook or script in it" if kind == "paths" and "checkpoints" in names else told
+    assert work.problems[0].startswith(told) and len(work.problems) == 1 and work.notes == work.problems
+    assert work.may_be_unread(content.find("double")) and entries[2].sha256 != entries[1].sha256
+    assert [e.problems for e in entries[:2]] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bobson_777_1_lab.ipynb", "eve_12_2_essay.docx"],
+        ["Bob_777_assignsubmission_file_/lab.ipynb", "Eve_12_assignsubmission_onlinetext/onlinetext.html"],
+        ["submission_777/lab.ipynb", "submission_12/readme.md"],
+    ],
+)
+def test_a_system_s_download_has_everybody_who_handed_in_anything(names, tmp_path):
+    for path in (write(tmp_path / "dl", *names), zipped(tmp_path / "dl.zip", *names)):
+        eve, bob = handed_in.find([path])[0]
+        assert (eve.student, bob.student) == ("12", "777") and not bob.problems
+        assert "Hand in the notebook itself" in eve.problems[0] and eve.system
+
+
+def test_what_lies_beside_a_notebook_is_no_problem_and_no_student(tmp_path):
+    write(tmp_path / "one/ada", "lab.ipynb", "report.pdf", "plots/fig.png", "data.csv", "old/essay.docx")
+    assert found(tmp_path / "one") == {"ada": ["ada/lab.ipynb"]} and not only(tmp_path / "one").problems
+    write(tmp_path / "two", "ada.ipynb", "ada.pdf", "bob.ipynb", "roster.csv", "README.md", "policy.toml", "plot.png")
+    assert [(e.student, e.problems) for e in handed_in.find([tmp_path / "two"])[0]] == [("ada", []), ("bob", [])]
+
+
+def test_an_archive_beside_a_notebook_is_told_since_answers_may_be_in_it(tmp_path):
+    work = reading.load(only(write(tmp_path / "ada", COURSE, "rest.rar", "essay.docx")))
+    assert [problem.partition(",")[0] for problem in work.problems] == ["rest.rar is a RAR archive"]
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    folder, opened = write(tmp_path / "class", "ada.ipynb", "eve.ipynb", "max/lab.ipynb"), os.open
+    listed = os.scandir
+
+    def refuse(path, *more, **named):
+        if str(path).endswith(("eve.ipynb", "class/max")):
+            raise PermissionError(13, "Permission denied")
+        return (opened if more or named else listed)(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
+    told = {e.student: reading.load(e).problems for e in handed_in.find([folder])[0]}
+    assert told["ada"] == [] and "eve.ipynb can't be read (Permission denied)" in told["eve"][0]
+    assert told["max"] == ["max can't be opened (Permission denied)."]
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path):
+    folder = write(tmp_path / "class", "ada.ipynb")
+    (folder / "eve").symlink_to("/nowhere/at/all")
+    eve = handed_in.find([folder])[0][1]
+    assert eve.student == "eve" and "is a link, and links are not followed" in reading.load(eve).problems[0]
+
+
+BROKEN = {
+    "": "is not a notebook: it is empty. Download or save it again.",
+    " \n": "is not a notebook: it is empty.",
+    "%PDF-1.7": "is a PDF, in spite of its name.",
+    "<!DOCTYPE html><html>": "is a web page, in spite of its name. Download the notebook itself (.ipynb).",
+    "PK\x03\x04": "is a zip, or made of one, in spite of its name.",
+    '{"cells": [': "is not a notebook: it is no JSON",
+    '{"cells": 3}': "is not a notebook: it has no list of cells",
+    "<<<<<<< HEAD": "is not a notebook: it is no JSON",
+}
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_a_notebook_that_is_none_is_told_in_words_that_help(data, tmp_path):
+    work = reading.load(only(write(tmp_path / "class", **{"eve/01_small.ipynb": data, "eve/02_x.ipynb": text()})))
+    assert len(work.problems) == 1 and work.problems[0].startswith(f"01_small.ipynb {BROKEN[data]}")
+    assert work.may_be_unread(content.find("double")), "it is the section's own notebook"
+
+
+def test_another_section_s_broken_notebook_hides_no_answer(course_of_one_chapter, tmp_path):
+    (course_of_one_chapter / "chapters/small/02_more.py").write_text("# %% [markdown]\n# # More\n")
+    work = reading.load(only(write(tmp_path / "ada", COURSE, **{"small/02_more.ipynb": "{"})))
+    assert work.problems and not work.may_be_unread(content.find("double"))
+
+
+@pytest.mark.parametrize("name", ["ada.py", "ada.ipynb"])
+def test_a_file_with_no_code_in_it_is_told(name, tmp_path):
+    write(tmp_path, **{name: "" if name.endswith(".py") else text("")})
+    assert reading.load(only(tmp_path / name)).problems == [f"There is no code in it ({name}). Is it the right file?"]
+
+
+def test_of_two_submissions_one_that_can_be_read_counts_and_the_other_is_told(tmp_path):
+    folder = write(tmp_path / "class", f"ada/{COURSE}", "bob.ipynb")
+    os.utime(folder / "ada" / COURSE, (1, 1))
+    (folder / "ada.zip").write_bytes(b"Rar!")
+    ada = handed_in.find([folder])[0][0]
+    assert codes(ada) == [RIGHT] and ada.problems == ["ada.zip is no zip, or a damaged one. Make it again."]
+
+
+def test_results_within_the_folder_are_nobody_s_work(tmp_path):
+    folder = write(tmp_path / "class", "ada.ipynb", "bob.ipynb", "results/grading.json", "results/records/ada.json")
+    write(folder, "results/nbgrader/source/small/01_small.ipynb", "results/feedback/ada.html", "new/lab.ipynb")
+    assert list(found(folder)) == ["ada", "bob", "new"], "an earlier grading's"
+    assert [e.student for e in handed_in.find([folder], folder / "new")[0]] == ["ada", "bob"], "and this one's"
+    assert list(found(*sorted(folder.iterdir()))) == ["ada", "bob", "new"]
 
 
 # What is refused. Each is one sentence, and bob beside it is as he would be alone.
@@ -421,9 +563,9 @@ REFUSED = {
     half_a_zip: "is no zip, or a damaged one",
     a_damaged_member: "is damaged",
     no_zip: "is no zip, or a damaged one",
-    a_huge_file: "is larger than 200 MB",
+    a_huge_file: "is larger than 100 MB",
     deep_folders: "folders deep",
-    a_document_only: "There is no notebook or script in it",
+    a_document_only: "is a PDF, which can't be run. Hand in the notebook itself",
     deep_json: "nested too deeply",
     a_swarm_of_lists: "too many outputs",
     much_code: "more than 2,000,000 characters of code",
@@ -438,7 +580,7 @@ def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_
     before = sorted(p for p in tmp_path.rglob("*"))
     began = time.process_time()
     entries, notes = handed_in.find([folder])
-    works = {e.student: handed_in.load(e) for e in entries}
+    works = {e.student: reading.load(e) for e in entries}
     for entry in entries:
         assert entry.sha256
     assert time.process_time() - began < 2
@@ -447,6 +589,8 @@ def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_
     assert not works["eve"].submission.cells
     told = " ".join(works["eve"].notes)
     assert (REFUSED[attack] or "is a link") in told and "Traceback" not in told
+    assert any((REFUSED[attack] or "is a link") in problem for problem in works["eve"].problems), "a person is told"
+    assert works["eve"].may_be_unread(content.find("double"))
     assert sorted(p for p in tmp_path.rglob("*")) == before, "nothing was unpacked"
 
 
@@ -455,7 +599,7 @@ def test_a_bomb_takes_no_memory(tmp_path):
     a_bomb(folder), a_bomb_in_a_bomb(folder)
     tracemalloc.start()
     for entry in handed_in.find([folder])[0]:
-        handed_in.load(entry)
+        reading.load(entry)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
@@ -476,11 +620,12 @@ def test_paths_that_are_nothing_to_grade_are_told_and_the_rest_is_found(tmp_path
     (tmp_path / "no.zip").write_text("")
     names = ["none.ipynb", "x.pdf", "link.ipynb", "pipe.ipynb", "no.zip", "ada.ipynb"]
     entries, notes = handed_in.find([tmp_path / name for name in names])
-    assert [e.student for e in entries] == ["ada"]
-    for note, words in zip(
-        notes, ["nothing called", "is no notebook", "is a link", "is no notebook", "is no zip"], strict=True
-    ):
-        assert words in note
+    assert "nothing called" in notes[0] and len(notes) == 1
+    told = {"ada": "", "link": "is a link", "no": "is no zip", "pipe": "is no notebook", "x": "is a PDF"}
+    assert [e.student for e in entries] == list(told), "each has a row, that of a file that can't be read as well"
+    for entry in entries:
+        assert told[entry.student] in (entry.problems or [""])[0] and entry.problems == entry.notes
+    assert handed_in.find([tmp_path / "x.pdf"])[1][0].startswith("x.pdf is a PDF, which can't be run. Hand in the")
 
 
 def test_every_entry_of_one_zip_can_be_read_in_any_order(tmp_path):
@@ -505,8 +650,8 @@ def test_code_that_hangs_the_parser_costs_its_cell_only(tmp_path):
     cells = [RIGHT, 'x = f"' + "{1}" * 160_000 + '"', "y = 2", "z = ("]
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
     with Examiner(cpu_seconds=1) as examine:
-        first = handed_in.load(only(write(tmp_path, **{"ada.ipynb": json.dumps(notebook)}) / "ada.ipynb"), examine)
-        again = handed_in.load(only(write(tmp_path, "bob.ipynb") / "bob.ipynb"), examine)
+        first = reading.load(only(write(tmp_path, **{"ada.ipynb": json.dumps(notebook)}) / "ada.ipynb"), examine)
+        again = reading.load(only(write(tmp_path, "bob.ipynb") / "bob.ipynb"), examine)
     problems = [cell.digest.problem for cell in first.submission.cells]
     assert problems[:3] == ["", "it takes Python too long to read it", ""] and "never closed" in problems[3]
     assert first.submission.answer(content.find("double")).pieces[-1].code == RIGHT
@@ -517,7 +662,7 @@ def test_after_three_cells_that_hang_the_rest_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Examiner, "_line", lambda *_: None)
     write(tmp_path, **{"ada.py": "".join(f"# %%\nx = {n}\n" for n in range(5))})
     with Examiner() as examine:
-        work = handed_in.load(only(tmp_path / "ada.py"), examine)
+        work = reading.load(only(tmp_path / "ada.py"), examine)
     assert [("too long to read" in c.digest.problem) for c in work.submission.cells] == [True] * 3 + [False] * 2
     assert all("too long" in cell.digest.problem for cell in work.submission.cells)
 
@@ -525,10 +670,10 @@ def test_after_three_cells_that_hang_the_rest_is_left(tmp_path, monkeypatch):
 def test_the_examiner_sees_what_is_seen_here(tmp_path):
     code = "import a.b, c as d\nfrom e import *\nX['k'] = y\nX += 1\nif __name__ == '__main__':\n    check(X)\n" + RIGHT
     with Examiner() as examine:
-        (there,) = handed_in.load(
+        (there,) = reading.load(
             only(write(tmp_path, **{"ada.py": f"# %%\n{code}"}) / "ada.py"), examine
         ).submission.cells
-    (here,) = handed_in.load(only(tmp_path / "ada.py")).submission.cells
+    (here,) = reading.load(only(tmp_path / "ada.py")).submission.cells
     assert there.digest == here.digest and len(here.digest.statements) == 6
 
 
@@ -552,5 +697,294 @@ def test_an_examiner_that_is_killed_from_outside_blames_nobody(tmp_path, monkeyp
 
     monkeypatch.setattr(Examiner, "_send", send_and_kill_once)
     with Examiner() as examine:
-        (cell,) = handed_in.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
+        (cell,) = reading.load(only(write(tmp_path, **{"ada.py": RIGHT}) / "ada.py"), examine).submission.cells
     assert len(sent) == 2 and "double" in cell.digest.defines and not cell.digest.problem
+
+
+# Bounds that hold before anything is expanded.
+
+
+def zip_bytes(tmp_path: Path, contents: dict) -> bytes:
+    return zipped(tmp_path / "made.zip", contents=contents).read_bytes()
+
+
+def test_zips_in_a_zip_are_listed_up_to_a_limit_for_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MEMBERS", 250)
+    opened, real = [], zipfile.ZipFile
+    inner = zip_bytes(tmp_path, {f"{n}.txt": "" for n in range(100)})
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", contents={f"{n}.zip": inner for n in range(9)})
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *a, **k: opened.append(1) or real(*a, **k))
+    entries = {e.student: e for e in handed_in.find([tmp_path / "class"])[0]}
+    assert len(opened) == 3, "eve.zip and two of those in it"
+    assert "7.zip has more than 41 files" in " ".join(entries["eve"].problems) and not entries["bob"].problems
+
+
+def test_zips_in_a_zip_are_unpacked_up_to_a_limit_for_all_of_them(tmp_path, monkeypatch):
+    inner = zip_bytes(tmp_path, {"x.bin": os.urandom(5_000)})
+    monkeypatch.setattr(handed_in, "TOTAL", 12_000)
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", contents={f"{n}.zip": inner for n in range(5)})
+    (eve,) = [e for e in handed_in.find([tmp_path / "class"])[0] if e.student == "eve"]
+    assert [p for p in eve.problems if "all zips come to more than" in p]
+
+
+def test_of_one_students_many_files_no_more_are_kept_than_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "FILES", 20)
+    monkeypatch.setattr(handed_in, "FILES", 20)
+    monkeypatch.setattr(archive, "OTHERS", 10)
+    monkeypatch.setattr(archive, "MEMBERS", 60)
+    many = [f"eve/{n % 9}/{n}.{kind}" for n in range(50) for kind in ("py", "dat")]
+    for folder in (tmp_path / "class", tmp_path / "wrapped/class"):
+        write(folder, "bob.ipynb", *many)
+        assert len(archive.of_folder(folder)) == 1 + 21 + 10
+    for path in (tmp_path / "class", tmp_path / "wrapped"):
+        entries = {e.student: e for e in handed_in.find([path])[0]}
+        assert codes(entries["bob"]) == [RIGHT]
+        assert "More than 20 files" in entries["eve"].problems[0] and not entries["eve"].files
+    zipped(tmp_path / "class/max.zip", *(name for name in many if name.endswith("py")))
+    (listed,) = [f for f in archive.of_folder(tmp_path / "class") if f.suffix == ".zip"]
+    monkeypatch.setattr(archive, "MEMBERS", 100)
+    assert len(archive.of_zip(listed, 100)) == 21
+
+
+def test_a_zip_that_takes_too_much_memory_costs_its_student_only(tmp_path, monkeypatch):
+    write(tmp_path / "class", "bob.ipynb")
+    zipped(tmp_path / "class/eve.zip", "lab.ipynb")
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile, "ZipFile", no_memory)
+    eve = next(e for e in handed_in.find([tmp_path / "class"])[0] if e.student == "eve")
+    assert "is no zip, or a damaged one" in eve.problems[0]
+
+
+# Whose is what: guesses are told, contradictions are not settled in silence.
+
+
+def doubts(*paths: Path) -> dict[str, str]:
+    """Student → what a person has to look at, of those of whom there is anything."""
+    return {e.student: " ".join(e.problems) for e in handed_in.find(list(paths))[0] if e.problems}
+
+
+STRAY = ["01_small.ipynb", "01_small.py", progress.FILE, COURSE, "small/old.ipynb"]
+
+
+@pytest.mark.parametrize("stray", STRAY)
+@pytest.mark.parametrize("kind", ["folder", "zip", "wrapped"])
+@pytest.mark.parametrize("each", [f"{{}}/{COURSE}", "{}/lab.ipynb", "{}/small/x.py"])
+def test_a_stray_file_of_the_course_does_not_make_a_class_one_student(stray, kind, each, tmp_path):
+    names = [each.format(name) for name in ("ada", "bob", "carl", "dora")] + [stray]
+    names = [f"dl/{name}" for name in names] if kind == "wrapped" else names
+    path = zipped(tmp_path / "s.zip", *names) if kind == "zip" else write(tmp_path / "class", *names)
+    entries = [e.student for e in handed_in.find([path])[0]]
+    ((odd, told),) = doubts(path).items()
+    assert set(entries) - {odd} == {"ada", "bob", "carl", "dora"} and "Whose is it?" in told
+
+
+@pytest.mark.parametrize("stray", [COURSE, "01_small.ipynb", progress.FILE])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["ada.ipynb", "bob.ipynb"],
+        ["ada.zip", "bob.zip"],
+        [f"ada/{COURSE}", f"bob/{COURSE}"],
+        ["ada/lab.ipynb", "bob/lab.ipynb"],
+        ["ada.ipynb", "bob/lab.ipynb", "carl.zip"],
+    ],
+)
+def test_what_can_be_one_student_or_a_class_is_graded_as_neither(names, stray, tmp_path):
+    folder = write(tmp_path / "class", *(name for name in names if not name.endswith("zip")), stray)
+    for name in names:
+        if name.endswith("zip"):
+            zipped(folder / name, "lab.ipynb")
+    entry = only(folder)
+    assert "can be one student's work" in entry.problems[0] and not entry.files
+    assert reading.load(entry).may_be_unread(content.find("double"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [COURSE, progress.FILE, "scratch.ipynb", "more.ipynb"],
+        [COURSE, "helpers.py", "plots.py", "data.py"],
+        ["01_small.ipynb", "helpers.py", "tools/a.py"],
+        [COURSE, progress.FILE, "old/01_small.ipynb"],
+        [COURSE, "saelab.zip"],
+        ["01_small.ipynb", "scratch.ipynb"],
+    ],
+)
+def test_one_students_folder_stays_one_however_much_lies_in_it(names, tmp_path):
+    folder = write(tmp_path / "ada", *names)
+    assert found(folder).keys() == {"ada"} and "ada" not in doubts(folder) or "zip" in str(doubts(folder))
+
+
+def test_forty_notebooks_beside_one_of_the_courses_are_a_class(tmp_path):
+    folder = write(tmp_path / "class", "01_small.ipynb", *(f"student{n}.ipynb" for n in range(40)))
+    assert len(handed_in.find([folder])[0]) == 41 and list(doubts(folder)) == ["01_small"]
+
+
+MOODLE_TRICKS = {
+    "Eve_777_assignsubmission_file_ x_12345_assignsubmission_file_/lab.ipynb": "12345",
+    "Eve_777_assignsubmission_file_x_12345_assignsubmission_file_lab.ipynb": "12345",
+    "Eve_777_assignsubmission_onlinetext_x_12345_assignsubmission_file/lab.ipynb": "12345",
+    "777_assignsubmission_file_ _12345_assignsubmission_file_/lab.ipynb": "12345",
+}
+
+
+@pytest.mark.parametrize("name", MOODLE_TRICKS)
+def test_the_last_of_several_numbers_in_a_moodle_name_counts_and_is_told(name, tmp_path):
+    bob = "Bob_777_assignsubmission_file_/lab.ipynb"
+    folder = write(tmp_path / "dl", name, bob, **{bob: text("bob's")})
+    entries = {e.student: e for e in handed_in.find([folder])[0]}
+    assert list(entries) == [MOODLE_TRICKS[name], "777"] and codes(entries["777"]) == ["bob's"]
+    assert list(doubts(folder)) == ([MOODLE_TRICKS[name]] if name[:3] == "Eve" else list(doubts(folder)))
+
+
+def test_a_moodle_file_that_is_called_as_another_students_replaces_nobodys(tmp_path):
+    """Without folders, the file's own name comes last, and that is the student's to choose."""
+    bob, eve = (
+        "Bob_777_assignsubmission_file_lab.ipynb",
+        "Eve_12_assignsubmission_file_x_777_assignsubmission_file_l.ipynb",
+    )
+    folder = write(tmp_path / "dl", **{bob: text("bob's"), eve: text("eve's")})
+    entries = {e.student: e for e in handed_in.find([folder])[0]}
+    assert codes(entries["777"]) == ["bob's"] and not entries["777"].problems
+    (other,) = set(entries) - {"777"}
+    assert not entries[other].files and "more than one number" in entries[other].problems[0]
+
+
+def test_files_that_only_look_like_canvas_are_not_one_student(tmp_path):
+    folder = write(tmp_path / "class", "lab_1_2_ada.ipynb", "lab_1_2_bob.ipynb", "lab_1_2_carl.ipynb")
+    assert list(found(folder)) == ["lab_1_2_ada", "lab_1_2_bob", "lab_1_2_carl"]
+    mixed = write(tmp_path / "mixed", "ada.ipynb", "bob.ipynb", "dora_1_2_final.ipynb")
+    assert "named as Canvas names files" in doubts(mixed)["1"]
+    two = write(tmp_path / "two", "ada_12_1_lab.ipynb", "bob_12_2_lab.ipynb", "carl_13_3_lab.ipynb")
+    assert {e.name for e in handed_in.find([two])[0]} == {"ada", "bob", "carl"}
+    assert all("beside several names: ada, bob" in said for said in doubts(two).values()) and len(doubts(two)) == 2
+
+
+OUTPUT = GRADESCOPE.replace(
+    "  :score: 3\n",
+    "  :score: 3\n  :results:\n    output: |\n      :submitters:\n      - :name: Eve\n        :sid: '666'\n"
+    "      submission_12:\n"
+    "      :email: eve@example.edu\n    more: \"\n\n      :sid: '667'\n\n      submission_12:\n\n      \"\n",
+)
+
+
+def test_what_stands_in_a_students_output_is_no_metadata_of_gradescopes(tmp_path):
+    names = [f"submission_{n}/lab.ipynb" for n in (11, 12, 13)]
+    folder = write(tmp_path / "dl", *names, **{"submission_metadata.yml": OUTPUT})
+    assert [e.student for e in handed_in.find([folder])[0]] == ["13", "4711", "bob@example.edu"] and not doubts(folder)
+
+
+GRADESCOPES = {
+    "not YAML": ("submission_11: [", "can't be read"),
+    "a tab": ("submission_11:\n\t:sid: 3", "can't be read"),
+    "very deep": ("a: " + "[" * 1_000, "nested too deeply"),
+    "a key that is a list": ("? [a, b]\n: 1", "a key is no text"),
+    "somebody else": ("submission_99:\n  :submitters:\n  - :sid: '4'\n", "says nothing of it"),
+}
+
+
+@pytest.mark.parametrize("what", GRADESCOPES)
+def test_metadata_that_does_not_tell_is_a_doubt_about_everybody(what, tmp_path):
+    words, sentence = GRADESCOPES[what]
+    folder = write(
+        tmp_path / "dl", "submission_11/lab.ipynb", "submission_12/l.ipynb", **{"submission_metadata.yml": words}
+    )
+    told = doubts(folder)
+    assert list(told) == ["11", "12"] and all(sentence in said for said in told.values())
+
+
+def test_metadata_with_names_of_its_own_and_repeated_values_is_read(tmp_path):
+    words = (
+        "submission_11:\n  :submitters:\n  - !ruby/x &a\n    :name: &n Ada\n    ':sid': &s 0815\nsubmission_12: &b\n"
+    )
+    words += "  :submitters: [{':name': *n, ':email': x@y}]\n  <<: *a\n  :created_at: 2026-11-30 22:23:45 Z\n"
+    folder = write(
+        tmp_path / "dl", "submission_11/lab.ipynb", "submission_12/l.ipynb", **{"submission_metadata.yml": words}
+    )
+    entries = handed_in.find([folder])[0]
+    assert [(e.student, e.name, e.submitted) for e in entries] == [
+        ("0815", "Ada", ""),
+        ("x@y", "Ada", "2026-11-30T22:23:45+00:00"),
+    ]
+
+
+def test_one_number_beside_two_submissions_of_gradescopes_puts_nobody_together(tmp_path):
+    folder = write(
+        tmp_path / "dl", *(f"submission_{n}/lab.ipynb" for n in (11, 12)), **{"submission_metadata.yml": GRADESCOPE}
+    )
+    text_of = (folder / "submission_metadata.yml").read_text().replace("bob@example.edu", "4711")
+    (folder / "submission_metadata.yml").write_text(text_of)
+    told = doubts(folder)
+    assert len(told) == 2 and all("4711 stands beside more than one submission" in said for said in told.values())
+
+
+def test_nbgraders_folders_and_names(tmp_path):
+    course = write(
+        tmp_path / "course", "source/hw/lab.ipynb", "release/hw/lab.ipynb", "autograded/ada/hw/lab.ipynb",
+        "submitted/ada/hw/lab.ipynb", "submitted/bob/hw/lab.ipynb", "gradebook.db",
+    )  # fmt: skip
+    assert list(found(course)) == ["ada", "bob"] and list(found(course / "submitted")) == ["ada", "bob"]
+    late = "ada+hw1+2026-11-30 23:00:00.123456 UTC+a1b2"
+    inbound = write(
+        tmp_path / "inbound", f"{late}/lab.ipynb", "ada+hw1+2026-11-29 23:00:00.1 UTC+zz/lab.ipynb",
+        "bob+hw1+2026-11-29 23:00:00 UTC+c/lab.ipynb", **{f"{late}/lab.ipynb": text("newer")},
+    )  # fmt: skip
+    ada, bob = handed_in.find([inbound])[0]
+    assert (ada.student, bob.student, ada.submitted) == ("ada", "bob", "2026-11-30T23:00:00+00:00")
+    assert codes(ada) == ["newer"] and "Handed in more than once" in ada.notes[0]
+
+
+OTHER = "def double(x):\n    return 2 * x"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("ada.ipynb", "bob.ipynb"), True),
+        (("ada/lab.ipynb", "bob/lab.ipynb"), True),
+        (("ada/01_small.ipynb", "bob/01_small.ipynb"), True),
+        (("lab.ipynb", "lab-Copy1.ipynb"), False),
+        (("lab.ipynb", "old/lab.ipynb"), False),
+        ((COURSE, "small/01_small (1).ipynb"), False),
+    ],
+)
+def test_two_students_in_one_folder_of_a_class_are_not_put_together_in_silence(names, told, tmp_path):
+    one, other = (f"section1/{name}" for name in names)
+    folder = write(tmp_path / "class", "carl.ipynb", **{one: text(RIGHT, "double"), other: text(OTHER, "double")})
+    entry = next(e for e in handed_in.find([folder])[0] if e.student == "section1")
+    said = [p for p in reading.load(entry).problems if "Are these two students' notebooks?" in p]
+    assert len(said) == told
+    same = write(tmp_path / "same", "carl.ipynb", f"section1/{names[0]}", f"section1/{names[1]}")
+    entry = next(e for e in handed_in.find([same])[0] if e.student == "section1")
+    assert not reading.load(entry).problems, "the same answer twice is no doubt"
+
+
+def test_every_identity_says_what_it_was_guessed_from(tmp_path):
+    def kinds(*paths):
+        return {e.student: e.known_by for e in handed_in.find(list(paths))[0]}
+
+    folder = write(tmp_path / "class", "bob.ipynb", f"ada/{COURSE}")
+    zipped(folder / "eve.zip", "lab.ipynb")
+    assert kinds(folder) == {
+        "ada": "the name of the folder", "bob": "the name of the file", "eve": "the name of the zip",
+    }  # fmt: skip
+    assert kinds(folder / "bob.ipynb", folder / "ada" / COURSE) == {
+        "ada": "the folder around the course's notebooks", "bob": "the name of the file",
+    }  # fmt: skip
+    systems = write(tmp_path / "canvas", *CANVAS[:3]), write(tmp_path / "moodle", *MOODLE[:1])
+    assert set(kinds(*systems).values()) == {"Canvas's number in the name", "Moodle's number in the name"}
+
+
+def test_more_statements_than_a_submission_may_have_are_left_out(tmp_path, monkeypatch):
+    cells = ["a\n" * 4_900] * 14 + [RIGHT]
+    (tmp_path / "eve.py").write_text("# %%\n".join(["", *cells]))
+    (tmp_path / "bob.py").write_text("# %%\n".join(["", *reversed(cells)]))
+    with Examiner() as examine:
+        eve, bob = (reading.load(only(tmp_path / f"{name}.py"), examine).submission for name in ("eve", "bob"))
+    assert sum(len(cell.digest.statements) for cell in eve.cells) <= 60_000
+    assert "more than 60,000 statements" in eve.cells[-1].digest.problem and not bob.cells[0].digest.problem

@@ -257,6 +257,25 @@ def test_what_a_person_should_look_at_stands_on_top():
     assert "Look at these" not in class_page(made_up.cohort()).text
 
 
+def test_a_submission_that_could_not_be_read_is_told_once_with_what_to_do_and_counts_in_no_mean():
+    why = "eve.docx is a Word document, which can't be run. Hand in the notebook itself (.ipynb)."
+    eve = Record("eve", "Eve", made_up.grades("not-run", message="No."), notes=[why, "Late."], problems=[why])
+    found, page = figures([eve, *made_up.cohort()]), class_page([eve, *made_up.cohort()])
+    assert "Look at these submissions." in page.text and f"Eve {why}" in page.text and page.text.count(why) == 1
+    assert "Look at these answers" not in page.text and "To look at 1 student" in page.text
+    assert "Submissions 6 1 not graded" in page.text and "Eve ? ?" in page.text
+    before = figures(made_up.cohort())
+    assert (found.mean, found.median, found.bins()) == (before.mean, before.median, before.bins())
+    assert [e.passed for e in found.exercises] == [e.passed for e in before.exercises]
+    assert found.records[-1] is eve
+    half = Record("eve", "Eve", [*made_up.grades()[:1], *made_up.grades("not-run", message="No.")[1:]])
+    assert "'worth'>? of" in one_page(half).source and "'worth'>0 of" not in one_page(half).source
+    mine = one_page(eve)
+    assert (
+        "Not graded yet" in mine.text and "0 of" not in mine.text and mine.text.count(why) == 1 and "Late." in mine.text
+    )
+
+
 def test_a_jail_that_did_not_hold_is_told():
     records = made_up.cohort()
     records[1].jail = {"namespaces": True, "landlock": False}

@@ -142,6 +142,10 @@ MISTAKES = {
     "[[adjust]]\nstudent = 'a'\nwhy = 'x'\npoints = 1\nexercise = 'doubel'": "Did you mean small/double?",
     "[[adjust]]\nstudent = 'a'\nwhy = 'x'\npoints = 1\nexercise = 3": "exercise in adjustment 1 has to be a name",
     "[[adjust]]\nstudent = 'a'\nwhy = 'x'\npoint = 1": "unknown key 'point' in adjustment 1. Did you mean points?",
+    "[[adjust]]\nstudent = 'a'\nwhy = 'x'\npoints = 2.5\nexercise = 'double'": (
+        "adjustment 1 gives 2.5 points for small/double, which is worth 2. Write at most that, or leave out the line"
+    ),
+    "[[adjust]]\nstudent = 'a'\nwhy = 'x'\npoints = -3\nexercise = 'double'": "gives -3 points for small/double",
     "due = ": "is not TOML",
     "a = " + "[" * 5_000: "is not TOML",
 }
@@ -167,3 +171,18 @@ def test_an_empty_file_changes_nothing(small_course, tmp_path):
     rules = load(tmp_path, "")
     given = record(submitted=datetime.datetime.now(datetime.UTC).isoformat())
     assert policy.apply(rules, given) == given
+
+
+def test_more_points_than_there_are_is_told_and_not_more_than_ten_times(rules):
+    ada = policy.apply(rules, record("ada", points=2.5))
+    end = "with policy.toml. Unless that is meant as a bonus, lower `points` in the adjustment."
+    assert rules.above([ada, policy.apply(rules, record())]) == [f"ada has 3 of 2 points for small/double {end}"]
+    full = policy.apply(rules, record("ada", points=5))
+    assert rules.above([full])[1] == f"ada has 6 of 5 points in all {end}"
+    assert rules.above([full] * 8)[-1] == "So it is with 6 more." and len(rules.above([full] * 8)) == 11
+
+
+def test_an_adjustment_of_what_was_not_graded_is_told(rules):
+    other = Record("ada", "ada", [Grade("small/Scale", "passed", 3, 3)])
+    told = "policy.toml adjusts small/double of ada, which was not graded here."
+    assert told in rules.unused([other]) and told not in rules.unused([record("ada")])

@@ -8,8 +8,11 @@ import inspect
 import io
 import linecache
 import re
+import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator
+
+from saelab.report import in_line, is_piece
 
 from .submission import Piece
 
@@ -44,9 +47,10 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
     own = next((n for n, piece in enumerate(pieces) if piece.own), len(pieces) - 1)
     wrong: AnswerError | None = None
     for number, piece in enumerate(pieces):
-        filename = f"<{piece.label}:{number}>"
+        filename = f"<{piece.place or piece.label}:{number}>"
         text = "\n" * (piece.line - 1) + piece.code
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        if piece.place:  # of what the course adds nobody is shown a line
+            linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         before = {part: namespace.get(part) for part in parts}
         try:
             code = compile(text, filename, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
@@ -54,7 +58,7 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
             with quiet():
                 _run(code, namespace)
         except (Exception, SystemExit) as error:
-            told = AnswerError(f"{_capital(piece.label)} raised {type(error).__name__}: {error}")
+            told = AnswerError(f"{_capital(piece.label)} {_what_happened(error)}")
             told.__cause__ = error
             defines = [part for part in parts if re.search(rf"^(async def|def|class) {part}\b", piece.code, re.M)]
             if number == own and any(namespace.get(part) is before[part] for part in defines or parts):
@@ -69,6 +73,20 @@ def define(pieces: Iterable[Piece], parts: Iterable[str]) -> dict[str, Callable]
         label = _capital(pieces[own].label) if pieces else "The submission"
         raise AnswerError(f"{label} defines no function `{missing[0]}`. Keep the name that the exercise gives it.")
     return {part: namespace[part] for part in parts}
+
+
+def _what_happened(error: BaseException) -> str:
+    """The end of a sentence about a cell, and the line of the student's that it was in."""
+    if isinstance(error, SyntaxError) and error.lineno and is_piece(error.filename or ""):  # only the compiler finds it
+        frame = traceback.FrameSummary(error.filename or "", error.lineno, "<module>")
+        return f"can't be read by Python: {error.msg}\n{in_line(frame)}"
+    return f"raised {type(error).__name__}: {error}\n{student_line(error)}".removesuffix("\n")
+
+
+def student_line(error: BaseException) -> str:
+    """The innermost line of a student's piece that an exception came through, in words; "" if there is none."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    return next((in_line(frame) for frame in frames if is_piece(frame.filename) and frame.line), "")
 
 
 def _run(code: types.CodeType, namespace: dict) -> None:

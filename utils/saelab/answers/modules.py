@@ -25,7 +25,8 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
         if cell.file.suffix.lower() == ".py" and not cell.aside:
             files.setdefault(cell.file, []).append(cell)
     found: dict[str, tuple[str, bool]] = {}
-    queue, seen = sorted(wanted), set(wanted)
+    there = {part for path in files for part in path.with_suffix("").parts}
+    queue, seen = sorted(wanted & there), set(wanted)
     while queue:
         top = queue.pop()
         root = None if is_installed(top) else _nearest(files, home, top)
@@ -34,8 +35,8 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
             if not parts or parts[0] != top:
                 continue
             package = parts[-1] == "__init__"
-            found[".".join(parts[:-1] if package else parts)] = ("\n".join(c.text for c in its), package)
-            new = set().union(*(s.modules for c in its for s in c.digest.statements)) - seen
+            found[".".join(parts[:-1] if package else parts)] = (_text(its), package)
+            new = (set().union(*(s.modules for c in its for s in c.digest.statements)) & there) - seen
             seen |= new
             queue += sorted(new)
     for name in list(found):  # folders without an __init__ are packages too
@@ -44,6 +45,15 @@ def own_modules(cells: Iterable[StudentCell], home: Path, wanted: set[str]) -> d
             found[above] = ("", True)
             above = above.rpartition(".")[0]
     return found
+
+
+def _text(cells: list[StudentCell]) -> str:
+    """The cells of a file as one text, in which the lines of a script are those of its file."""
+    lines: list[str] = []
+    for cell in cells:
+        lines += [""] * (cell.line - 1 - len(lines) if cell.script else 0)
+        lines += cell.text.split("\n")
+    return "\n".join(lines)
 
 
 def _below(root: Path, path: Path) -> tuple[str, ...]:
@@ -108,7 +118,7 @@ class _Loader(importlib.abc.Loader):
         self.name, self.text, self.more = f"{name.replace('.', '/')}.py", text, more
 
     def exec_module(self, module) -> None:
-        filename = f"<{self.name}>"
+        filename = f"<{self.name}:0>"
         linecache.cache[filename] = (len(self.text), None, self.text.splitlines(keepends=True), filename)
         module.__dict__.update(self.more)
         exec(compile(self.text, filename, "exec", dont_inherit=True), module.__dict__)

@@ -33,10 +33,14 @@ class Part:
     unit: str = "cell"
     exercise: str = ""
     aside: str = ""  # "Markdown" or "raw", of a cell that is no code
+    line: int = 0  # of the file, in which the text begins; 0 where its lines are not the file's
 
 
-def parts_of(text: str) -> list[Part]:
-    """The cells of a script, or else its top-level statements, so that one error stays one error."""
+def parts_of(text: str, most: int = 10**9) -> list[Part]:
+    """The cells of a script, or else its top-level statements, so that one error stays one error.
+
+    No more than `most` and one; the rest is left out.
+    """
     lines = text.split("\n")
     if COLAB in lines:
         _revive(lines)
@@ -44,16 +48,19 @@ def parts_of(text: str) -> list[Part]:
     if marks or COLAB in lines:
         lines = [_uncommented(line) for line in lines]
     if not marks:
-        return [Part(line, part, "line") for line, part in _top_level(lines)]
-    found = [Part(1, "\n".join(lines[: marks[0]]))] if any(map(str.strip, lines[: marks[0]])) else []
-    for number, (start, end) in enumerate(zip(marks, [*marks[1:], len(lines)]), len(found) + 1):
+        return [Part(line, part, "line", line=line) for line, part in _top_level(lines, most)]
+    found = [Part(1, "\n".join(lines[: marks[0]]), line=1)] if any(map(str.strip, lines[: marks[0]])) else []
+    for number, (start, end) in enumerate(zip(marks[: most + 1], [*marks[1:], len(lines)]), len(found) + 1):
         match = MARKER.fullmatch(lines[start])
         assert match
         mark = EXERCISE.search(match["title"] or "")
         aside = next((kind for key, kind in KINDS.items() if key in (match["title"] or "")), "")
         aside = "Markdown" if match["prose"] else aside
-        body = "\n".join(lines[start + 1 : end]).strip("\n")
-        found.append(Part(number, _unexported(body), exercise=mark[1] if mark else "", aside=aside))
+        body = "\n".join(lines[start + 1 : end])
+        line = start + 2 + len(body) - len(body.lstrip("\n"))
+        text = _unexported(body.strip("\n"))
+        line = line if text == body.strip("\n") else 0
+        found.append(Part(number, text, exercise=mark[1] if mark else "", aside=aside, line=line))
     return found
 
 
@@ -97,7 +104,7 @@ def _unexported(text: str) -> str:
     return ast.literal_eval(match[1]) if match else text
 
 
-def _top_level(lines: list[str], mend: bool = False) -> list[tuple[int, str]]:
+def _top_level(lines: list[str], most: int, mend: bool = False) -> list[tuple[int, str]]:
     """(line, text) of the statements at the margin. A bracket left open ends where no bracket can hold the line.
 
     So does, with `mend`, a string: where one is never closed, all quotes behind it are turned inside out.
@@ -109,10 +116,12 @@ def _top_level(lines: list[str], mend: bool = False) -> list[tuple[int, str]]:
             depth, quote = 0, ""
         begins = not (depth or quote or continued or GOES_ON.match(line))
         if not found or (begins and not decorated):
+            if len(found) > most:
+                break
             found.append((number, []))
         decorated = line.startswith("@") if begins else decorated  # also over several lines, or with comments between
         found[-1][1].append(line)
         depth, quote, continued = after(line, depth, quote)
     if quote and not mend:
-        return _top_level(lines, mend=True)
+        return _top_level(lines, most, mend=True)
     return [(number, "\n".join(lines).rstrip()) for number, lines in found if any(map(str.strip, lines))]

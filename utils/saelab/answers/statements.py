@@ -3,10 +3,13 @@
 import ast
 import contextlib
 import symtable
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 STATEMENTS = 5_000  # in one cell
+NONE: frozenset[str] = frozenset()  # one for all: most sets of names are empty
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 ONLY_LOOK = frozenset(
@@ -21,21 +24,17 @@ class Statement:
     line: int  # of its first line, from 1
     text: str
     kind: str  # definition, import, alias (`sum = torch.sum`), main, check (calls check or hint), or other
-    binds: frozenset[str] = frozenset()  # "*" stands for a star import
-    changes: frozenset[str] = frozenset()  # names with an item or attribute set, or changed in place by += and the like
-    uses: frozenset[str] = frozenset()  # names read from the module, inside functions too
-    modules: frozenset[str] = frozenset()  # top-level packages it imports
-    gives: frozenset[str] = frozenset()  # names that it binds as an answer would: by `def`, `class` or plain assignment
-    defines: frozenset[str] = frozenset()  # those of them that are surely functions: by `def`, `class` or `lambda`
-    unwritten: frozenset[str] = frozenset()  # names for which a starter's `raise NotImplementedError("name")` is left
-    now: frozenset[str] = frozenset()  # those of `uses` that it reads when it runs, not when what it defines is called
-    wraps: frozenset[str] = (
-        frozenset()
-    )  # names bound to something made of what they were: `f = cache(f)`, not `f = f(x)`
-    touches: frozenset[str] = (
-        frozenset()
-    )  # names whose methods it calls or which it gives to a function, for the effect
-    effects: frozenset[str] = frozenset()  # names outside that are changed when what it defines is called
+    binds: frozenset[str] = NONE  # "*" stands for a star import
+    changes: frozenset[str] = NONE  # names with an item or attribute set, or changed in place by += and the like
+    uses: frozenset[str] = NONE  # names read from the module, inside functions too
+    modules: frozenset[str] = NONE  # top-level packages it imports
+    gives: frozenset[str] = NONE  # names that it binds as an answer would: by `def`, `class` or plain assignment
+    defines: frozenset[str] = NONE  # those of them that are surely functions: by `def`, `class` or `lambda`
+    unwritten: frozenset[str] = NONE  # names for which a starter's `raise NotImplementedError("name")` is left
+    now: frozenset[str] = NONE  # those of `uses` that it reads when it runs, not when what it defines is called
+    wraps: frozenset[str] = NONE  # bound to something made of what they were: `f = cache(f)`, not `f = f(x)`
+    touches: frozenset[str] = NONE  # names whose methods it calls or which it gives to a function, for the effect
+    effects: frozenset[str] = NONE  # names outside that are changed when what it defines is called
 
 
 @dataclass
@@ -71,6 +70,11 @@ class Digest:
         return found
 
 
+def names_of(names: Iterable[str]) -> frozenset[str]:
+    """These names as a set, in little room."""
+    return frozenset(map(sys.intern, names)) or NONE
+
+
 def examine(text: str) -> Digest:
     """The statements of a cell. Never raises for what is written in it, but may take long for hostile text."""
     try:
@@ -91,12 +95,11 @@ def examine(text: str) -> Digest:
 def _statement(node: ast.stmt, lines: list[str]) -> Statement:
     text = _segment(node, lines)
     gives, defines = _given(node)
-    given = list(map(frozenset, (gives, defines, _unwritten([node]))))
+    given = list(map(names_of, (gives, defines, _unwritten([node]))))
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     table = _symbols(node, text)
     if table is None:
-        none: frozenset[str] = frozenset()
-        return Statement(first, text, "other", none, none, none, none, *given)
+        return Statement(first, text, "other", NONE, NONE, NONE, NONE, *given)
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
     changes = _changes(node)
     if isinstance(node, ast.Delete):
@@ -107,8 +110,8 @@ def _statement(node: ast.stmt, lines: list[str]) -> Statement:
     if any(alias.name == "*" for n in imports for alias in n.names):
         bound.add("*")
     modules = {module.partition(".")[0] for n in imports for module in _modules(n)}
-    sets = map(frozenset, (bound, changes, _uses(table) | changes, modules))
-    late = map(frozenset, (_now(table) | changes, _wraps(node), _touches(node), _effects(node)))
+    sets = map(names_of, (bound, changes, _uses(table) | changes, modules))
+    late = map(names_of, (_now(table) | changes, _wraps(node), _touches(node), _effects(node)))
     return Statement(first, text, _kind(node), *sets, *given, *late)
 
 

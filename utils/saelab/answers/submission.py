@@ -6,8 +6,9 @@ position. From the other cells only the definitions that an answer uses are take
 
 import builtins
 import math
+import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -19,22 +20,26 @@ from saelab.files import trouble
 from .cells import FILE_BYTES, StudentCell, SubmissionError, read_cells
 from .choice import ASIDE, ASSIGNED, STARTER, UNREADABLE, UNTOUCHED, defines, is_the_courses, rank
 from .modules import INSTALL, own_modules
-from .statements import Statement, examine
+from .order import Order, Place
+from .statements import examine
 
+IN_LINE = re.compile(r", in its line (\d+):")
 BUILTINS = frozenset(dir(builtins))
 
 
 @dataclass
 class Piece:
-    """Code to run: `label` stands in its error messages, `line` is where it begins in that cell (from 1).
+    """Code to run: `label` stands in its error messages, it begins in line `line` (from 1) of `place`.
 
-    `own` marks the answer's own cell: it has to define what no other piece does.
+    A place is a cell or a script, as the student sees it; what the course adds has none. `own` marks the answer's own
+    cell: it has to define what no other piece does.
     """
 
     label: str
     code: str
     line: int = 1
     own: bool = False
+    place: str = ""
 
 
 @dataclass
@@ -51,20 +56,15 @@ class Answer:
 
 
 @dataclass
-class Place:
-    """A statement and where it stands: the number of its cell among all cells."""
-
-    position: int
-    cell: StudentCell
-    statement: Statement
-
-
-@dataclass
 class Submission:
     """All code cells of a student's file or files."""
 
     path: Path
     cells: list[StudentCell]
+
+    @cached_property
+    def order(self) -> Order:
+        return Order(self.cells)
 
     def answer(self, exercise: Exercise) -> Answer:
         """The student's answer to an exercise, ready to run after the course's own setup cells.
@@ -75,7 +75,7 @@ class Submission:
         starter stands there, only a definition counts instead: any variable may happen to have the exercise's name.
         """
         found = Answer(exercise)
-        ranked = [(rank, cell) for cell in self._all if (rank := self._rank(cell, exercise)) is not None]
+        ranked = [(rank, cell) for cell in self.order.all if (rank := self._rank(cell, exercise)) is not None]
         if any(rank >= STARTER for rank, _ in ranked):
             ranked = [(rank, cell) for rank, cell in ranked if rank % 10 != ASSIGNED or rank >= ASIDE]
         if not ranked:
@@ -85,7 +85,7 @@ class Submission:
             found.missing = True
             return found
         best = min(rank for rank, _ in ranked)
-        cell = self._checked([c for rank, c in ranked if rank == best], exercise)[-1]
+        cell = self.order.checked([c for rank, c in ranked if rank == best], exercise)[-1]
         written = [c for rank, c in ranked if rank // 10 == best // 10 and rank % 10 <= UNREADABLE]
         if len(written) > 1:
             times = f"`{exercise.name}` is there {len(written)} times ({_list_places(written)})"
@@ -96,7 +96,7 @@ class Submission:
         elif cell.magic:
             found.problem = f"{where} starts with `{cell.magic}`, so Python never runs it. Take that line out."
         elif cell.digest.problem:
-            found.problem = f"{where} can't be read by Python: {cell.digest.problem}"
+            found.problem = f"{where} can't be read by Python: {_in_place(cell.digest.problem, cell)}"
         else:
             self._collect(found, cell)
             found.unwritten = best == UNTOUCHED
@@ -108,7 +108,7 @@ class Submission:
 
     def _elsewhere(self, exercise: Exercise) -> list[str]:
         """A note about definitions in another section's notebook, which are no answer to an exercise of this one."""
-        places = [c for c in self._all if defines(c, exercise) and not (c.exercise or c.aside)]
+        places = [c for c in self.order.all if defines(c, exercise) and not (c.exercise or c.aside)]
         places = [c for c in places if not c.digest.problem and not is_the_courses(c, exercise)]
         if not places:
             return []
@@ -123,81 +123,33 @@ class Submission:
     @cached_property
     def _files(self) -> dict[str, set[Path]]:
         found = defaultdict(set)
-        for cell in self._all:
+        for cell in self.order.all:
             found[cell.file.stem].add(cell.file)
         return found
 
     @cached_property
     def _marks(self) -> dict[str, set[Path]]:
         found = defaultdict(set)
-        for cell in self._all:
+        for cell in self.order.all:
             found[cell.exercise].add(cell.file)
-        return found
-
-    @cached_property
-    def _positions(self) -> dict[int, int]:
-        return {id(cell): position for position, cell in enumerate(self._all)}
-
-    @cached_property
-    def _all(self) -> list[StudentCell]:
-        """All cells, those of a file that a notebook runs by `%run` in the place where it does."""
-        found = []
-        for cell in self.cells:
-            found.append(cell)
-            for name in cell.runs:
-                found += self._ran(cell, name)
-        return found
-
-    def _ran(self, cell: StudentCell, name: str) -> list[StudentCell]:
-        """The cells of the file that a cell runs, as if they stood in its notebook."""
-        names = {name} if Path(name).suffix else {f"{name}.py", f"{name}.ipynb"}
-        paths = {c.file for c in self.cells if c.file.name in {Path(n).name for n in names} and c.file != cell.file}
-        if not paths:
-            return []
-        beside = {cell.file.parent / n for n in names} & paths
-        path = min(beside or paths)
-        ran = []
-        for one in (c for c in self.cells if c.file == path and not c.aside):
-            copy = replace(one, file=cell.file, unit=f"{path.name}, {one.unit}", exercise="")
-            copy.__dict__["digest"] = one.digest
-            ran.append(copy)
-        return ran
-
-    def _checked(self, cells: list[StudentCell], exercise: Exercise) -> list[StudentCell]:
-        """Those of an exercise's cells that its file's last `check` has seen, or all of them where it saw none."""
-        seen = [c for c in cells if self._positions[id(c)] <= self._last_check(c.file, exercise)[0]]
-        return seen or cells
-
-    def _last_check(self, file: Path, exercise: Exercise) -> tuple[float, float]:
-        """(position, line) of a file's last `check(…)` of an exercise; infinite where there is none."""
-        parts = set(exercise.parts)
-        found = [(p.position, p.statement.line) for p in self._checks.get(file, ()) if parts & p.statement.uses]
-        return max(found, default=(math.inf, math.inf))
-
-    @cached_property
-    def _checks(self) -> dict[Path, list[Place]]:
-        found = defaultdict(list)
-        for position, cell in enumerate(self._all):
-            for statement in cell.digest.statements:
-                if statement.kind in ("check", "main") and "check" in statement.uses:
-                    found[cell.file].append(Place(position, cell, statement))
         return found
 
     def _collect(self, found: Answer, cell: StudentCell) -> None:
         """The pieces that an answer is made of, and the exercises it calls."""
         exercise = found.exercise
         setup = _setup(exercise.path, exercise.path.stat().st_mtime_ns)
-        here = self._positions[id(cell)]
+        here = self.order.positions[id(cell)]
         grown = self._grown(cell, exercise)
         taken = self._definitions_for(cell, grown, set(exercise.parts) - cell.digest.binds, setup)
         own = [p.statement for p in [*taken, *grown]] + cell.digest.statements
-        late = [p for p in self._futures if p.cell.file == cell.file and p.position <= here]
+        late = [p for p in self.order.futures if p.cell.file == cell.file and p.position <= here]
         found.pieces = [Piece("setup", text) for text in setup.cells]
         wanted = set().union(*(s.modules for s in own))
-        if modules := own_modules(self._all, cell.file.parent, wanted):
+        if modules := own_modules(self.order.all, cell.file.parent, wanted):
             found.pieces.append(Piece("your own modules", INSTALL.format(found=modules)))
         found.pieces += [_piece(p) for p in {p.statement.text: p for p in [*late, *taken]}.values()]
-        found.pieces.append(Piece(f"{cell.label} ({exercise.name})", _without_main(cell, exercise), own=True))
+        own_code = _without_main(cell, exercise)
+        found.pieces.append(Piece(f"{cell.label} ({exercise.name})", own_code, cell.line, own=True, place=cell.place))
         found.pieces += [_piece(p) for p in grown]
         bound = set().union(*(s.binds for s in own))
         called = set().union(*(s.uses for s in own)) - (setup.binds - bound)
@@ -205,43 +157,17 @@ class Submission:
 
     def _grown(self, cell: StudentCell, exercise: Exercise) -> list[Place]:
         """What is done to the answer below its cell, until its last `check`: methods attached, wrappers put around."""
-        parts, here = set(exercise.parts) & cell.digest.binds, self._positions[id(cell)]
-        end = self._last_check(cell.file, exercise)
+        parts, here = set(exercise.parts) & cell.digest.binds, self.order.positions[id(cell)]
+        end = self.order.last_check(cell.file, exercise)
         if end[0] < here:
             end = (math.inf, math.inf)
-        places = {id(p.statement): p for name in parts for p in self._index.get((cell.file, name), [])}
+        places = {id(p.statement): p for name in parts for p in self.order.index.get((cell.file, name), [])}
         found = []
         for p in places.values():
             s = p.statement
             if here < p.position and (p.position, s.line) <= end and parts & (s.changes | s.wraps | s.touches):
                 found.append(p)
         return sorted(found, key=lambda p: (p.position, p.statement.line))
-
-    @cached_property
-    def _index(self) -> dict[tuple[Path, str], list[Place]]:
-        """(file, name) → the statements of the file that bind or change the name, in order."""
-        index: dict[tuple[Path, str], list[Place]] = defaultdict(list)
-        imported: dict[Path, set[str]] = defaultdict(set)
-        effects: dict[tuple[Path, str], set[str]] = defaultdict(set)  # of calling what has the name
-        for cell in self._all:
-            for s in cell.digest.statements:
-                imported[cell.file] |= s.binds if s.kind == "import" else set()
-                for name in s.binds if s.effects else ():
-                    effects[cell.file, name] |= s.effects
-        for position, cell in enumerate(self._all):
-            for s in cell.digest.statements:
-                if s.kind == "check":
-                    continue
-                called = set().union(*(effects.get((cell.file, name), ()) for name in s.now))
-                for name in s.binds | s.changes | ((s.touches | called) - imported[cell.file]):
-                    index[cell.file, name].append(Place(position, cell, s))
-        return index
-
-    @cached_property
-    def _futures(self) -> list[Place]:
-        """Imports from `__future__`, which hold in a notebook for all cells behind."""
-        cells = enumerate(self._all)
-        return [Place(n, cell, s) for n, cell in cells for s in cell.digest.statements if "__future__" in s.modules]
 
     def _definitions_for(self, cell: StudentCell, grown: list[Place], parts: set[str], setup: "Setup") -> list[Place]:
         """Statements of the file's other cells that bind a name the answer uses, theirs included, in order.
@@ -250,7 +176,7 @@ class Submission:
         among definitions and imports, so that a stray `max = 3` does no harm. Star imports (`*`) are taken where a
         name is a builtin's or found nowhere else, and what the course's setup runs anyway is not run twice.
         """
-        here = self._positions[id(cell)]
+        here = self.order.positions[id(cell)]
         own = cell.digest.binds
         queue = [*parts, *cell.digest.needs]
         queue += set().union(*(p.statement.uses | p.statement.now for p in grown)) - own - set(queue)
@@ -282,12 +208,12 @@ class Submission:
 
         An exercise's name means its definition and what was made of that, not a variable that has it for a while.
         """
-        places = [p for p in self._index.get((cell.file, name), []) if p.cell is not cell]
+        places = [p for p in self.order.index.get((cell.file, name), []) if p.cell is not cell]
         if name in BUILTINS:
             return [p for p in places if p.statement.kind in ("definition", "import", "alias")]
         if name in setup.binds:
             places = [p for p in places if name in p.statement.binds | p.statement.changes]
-        if name in _parts_of_exercises() and any(name in p.statement.defines for p in places):
+        if name in content.part_names() and any(name in p.statement.defines for p in places):
             kept = [(p, p.statement) for p in places]
             return [p for p, s in kept if name in s.defines | s.wraps | s.changes | s.touches or s.kind == "import"]
         return places
@@ -352,11 +278,15 @@ def _without_main(cell: StudentCell, exercise: Exercise) -> str:
 
 
 def _piece(place: Place) -> Piece:
-    return Piece(place.cell.label, place.statement.text, place.statement.line)
+    line = place.cell.line - 1 + place.statement.line
+    return Piece(place.cell.label, place.statement.text, line, place=place.cell.place)
 
 
-def _parts_of_exercises() -> set[str]:
-    return {part for exercise in content.exercises() for part in exercise.parts}
+def _in_place(problem: str, cell: StudentCell) -> str:
+    """What Python can't read, with its line counted as the student sees it."""
+    if not cell.script:
+        return problem
+    return IN_LINE.sub(lambda match: f", in line {cell.line - 1 + int(match[1])} of {cell.script}:", problem, count=1)
 
 
 def _list_places(cells: list[StudentCell]) -> str:

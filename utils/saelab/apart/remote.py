@@ -25,7 +25,7 @@ from saelab.answers import Answer, AnswerError
 from saelab.checking import Call, Gone, note, tensors_in
 from saelab.content import PACKAGE
 
-from .wire import LIMIT, Handle, WireError, decode, encode, send
+from .wire import LIMIT, Handle, WireError, decode, encode, send, weight
 
 SECONDS = 60.0  # for one call
 WORDS = 2000  # characters of what the other side says that are kept
@@ -79,10 +79,13 @@ class Peer:
         size = int.from_bytes(self._exactly(8, until), "little")
         if size > LIMIT:
             raise WireError(f"it is larger than the {LIMIT // 2**20} MB allowed")
-        self.left -= size
-        if self.left < 0:
+        if self.left < size:
             raise WireError(f"all replies together are larger than the {TOTAL // 2**20} MB allowed")
-        return self._exactly(size, until)
+        message = self._exactly(size, until)
+        self.left -= weight(message)
+        if self.left < 0:
+            raise WireError(f"all replies together hold more than the {TOTAL // 2**20} MB allowed")
+        return message
 
     def _exactly(self, count: int, until: float) -> bytes:
         got = bytearray()
@@ -128,7 +131,7 @@ class RemoteParts(dict):
         super().__init__()
         self._peer, self._seed, self._seeded = peer, 0, torch.initial_seed()
         peer.left = TOTAL
-        pieces = [[piece.label, piece.code, piece.line, piece.own] for piece in answer.pieces]
+        pieces = [[piece.label, piece.code, piece.line, piece.own, piece.place] for piece in answer.pieces]
         try:
             reply = self.ask(do="define", pieces=pieces, parts=list(answer.exercise.parts), earlier=list(earlier))
         except Exception as error:

@@ -29,6 +29,8 @@ DTYPES = {
 KINDS: dict[type, str] = {list: "l", tuple: "u", set: "s", frozenset: "f"}
 LIMIT = 128 * 2**20  # bytes in one message
 HEADER = 4 * 2**20  # bytes of its header
+VALUES, VALUE = 250_000, 1000  # values in a header; bytes that one of them may take, with what it is read through
+TENSORS, NAMED, HASHED = 10_000, 1_000, 5_000  # in one message: tensors, named tuples, tuples as keys or in sets
 DEPTH, ITEMS = 20, 100_000
 NAMES = 50  # of one named tuple
 LARGEST = 2**63  # of whole numbers: what a tensor can hold
@@ -54,6 +56,7 @@ def encode(value, recipes: bool = False) -> bytes:
     header = json.dumps(_pack(value, blobs, 0, recipes)).encode()
     if len(header) > HEADER:
         raise WireError(f"{len(header) / 2**20:.0f} MB of numbers and text, more than the {HEADER // 2**20} MB allowed")
+    _look_at(header)
     message = struct.pack("<I", len(header)) + header + b"".join(blobs)
     if len(message) > LIMIT:
         raise WireError(f"a value of {len(message) / 2**20:.0f} MB is larger than the {LIMIT // 2**20} MB allowed")
@@ -66,15 +69,28 @@ def decode(message: bytes, recipes: bool = False):
         (length,) = struct.unpack_from("<I", message)
         if length > HEADER:
             raise WireError(f"a header of {length} bytes")
-        header = json.loads(message[4 : 4 + length])
+        header = message[4 : 4 + length]
+        _look_at(header)
         reader = _Reader(memoryview(message)[4 + length :], recipes)
-        value = reader.value(header, 0)
+        value = reader.value(json.loads(header), 0)
         reader.end()
         return value
     except WireError:
         raise
     except Exception as error:
         raise WireError(f"malformed message ({type(error).__name__}: {str(error)[:200]})") from None
+
+
+def _look_at(header: bytes) -> None:
+    """Refuse a header that comes to very many values, before it does; each has its brackets."""
+    if max(header.count(b"{"), header.count(b"[")) > VALUES:
+        raise WireError(f"more than the {VALUES} values allowed")
+
+
+def weight(message: bytes) -> int:
+    """Bytes that the value in a message may take in memory, at most and about."""
+    (length,) = struct.unpack_from("<I", message) if len(message) >= 4 else (0,)
+    return len(message) + VALUE * message.count(b"{", 4, 4 + length)
 
 
 def _pack(value, blobs: list[bytes], depth: int, recipes: bool):
@@ -162,6 +178,13 @@ class _Reader:
 
     def __init__(self, blobs: memoryview, recipes: bool):
         self.blobs, self.at, self.recipes = blobs, 0, recipes
+        self.left = {"tensors": TENSORS, "named tuples": NAMED, "tuples as keys or in sets": HASHED}
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """One more of these; raises WireError where there are too many."""
+        self.left[kind] -= number
+        if self.left[kind] < 0:
+            raise WireError(f"too many {kind}")
 
     def value(self, node: dict, depth: int):
         if depth > DEPTH:
@@ -177,10 +200,14 @@ class _Reader:
         if "a" in node:
             return self.value(node["a"], depth + 1).numpy()
         if "n" in node:
+            self.count("named tuples")
             return _named(node["n"], [self.value(item, depth + 1) for item in node["u"]])
         for kind, key in KINDS.items():
             if key in node:
-                return kind(self.value(item, depth + 1) for item in node[key])  # what can't be in a set is malformed
+                items = [self.value(item, depth + 1) for item in node[key]]
+                if kind in (set, frozenset):  # where hashes of tuples can be made to collide, which takes long
+                    self.count("tuples as keys or in sets", sum(isinstance(item, (tuple, frozenset)) for item in items))
+                return kind(items)  # what can't be in a set is malformed
         if "r" in node:
             if not self.recipes:
                 raise WireError("a recipe, where none may come")
@@ -190,9 +217,14 @@ class _Reader:
         return self.tensor(DTYPES[node["t"]], [int(size) for size in node["shape"]], bool(node["grad"]))
 
     def key(self, node: str | dict, depth: int):
-        return _text(node) if isinstance(node, str) else self.value(node, depth + 1)
+        if isinstance(node, str):
+            return _text(node)
+        found = self.value(node, depth + 1)
+        self.count("tuples as keys or in sets", isinstance(found, tuple))
+        return found
 
     def tensor(self, dtype: torch.dtype, shape: list[int], grad: bool) -> Tensor:
+        self.count("tensors")
         if len(shape) > 16 or any(not 0 <= size < 2**40 for size in shape):  # before they are multiplied
             raise WireError("a tensor of an impossible shape")
         count = math.prod(shape)

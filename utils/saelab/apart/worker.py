@@ -9,7 +9,6 @@ import inspect
 import os
 import socket
 import sys
-import traceback
 import types
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from functools import cache, partial
@@ -20,7 +19,7 @@ from torch import Tensor
 
 import saelab
 from saelab import checking
-from saelab.answers import Piece, define, quiet
+from saelab.answers import Piece, define, quiet, student_line
 from saelab.checking import tensors_in
 from saelab.content import Solved
 
@@ -47,7 +46,7 @@ class Worker:
                 torch.default_generator.manual_seed(given)
             return getattr(self, f"do_{request.pop('do')}")(**request)
         except (Exception, SystemExit, RecursionError) as error:
-            said = {"error": type(error).__name__, "message": _message(error), "line": _student_line(error)}
+            said = {"error": type(error).__name__, "message": _message(error), "line": student_line(error)}
             return said | {"kinds": _kinds(error)} | {"things": checking.told()}
 
     def do_define(self, pieces: list, parts: list, earlier: list) -> dict:
@@ -164,13 +163,6 @@ def _message(error: BaseException) -> str:
 def _kinds(error: BaseException) -> list[str]:
     """Python's own exceptions that it is one of, the nearest first."""
     return [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins" and kind is not object]
-
-
-def _student_line(error: BaseException) -> str:
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.startswith("<") and frame.line:  # the student's pieces, not a library's file
-            return f"in line {frame.lineno} of {frame.name}: {frame.line}"
-    return ""
 
 
 def serve(connection: socket.socket) -> None:

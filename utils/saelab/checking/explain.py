@@ -10,6 +10,7 @@ from types import TracebackType
 import torch
 
 from saelab.content import PACKAGE
+from saelab.report import in_line
 
 from . import watched as our_call
 from .compare import Differs
@@ -67,5 +68,5 @@ def own_line(trace: TracebackType | None) -> str:
             break
         theirs = not (LIBRARIES & set(path.parts) or any(path.is_relative_to(folder) for folder in NOT_THEIRS))
         if theirs and frame.line:
-            return f"in line {frame.lineno} of {frame.name}: {frame.line}"
+            return in_line(frame)
     return ""

@@ -26,6 +26,7 @@ from .catalogue import (
     named,
     nearest,
     number,
+    part_names,
     reference,
     reference_parts,
     root,
@@ -40,6 +41,7 @@ from .source import Cell, Exercise, Source, SourceError, Variant, read, solution
 __all__ = [
     "PACKAGE", "Cell", "Exercise", "NoCourse", "Solved", "Source", "SourceError", "UnknownExercise", "Variant",
     "before", "chapter_heading", "chapters", "counts_with", "earlier", "exercises", "find", "is_checkout",
-    "module_text", "named", "nearest", "number", "read", "reference", "reference_parts", "root", "solution_lines",
+    "module_text", "named", "nearest", "number", "part_names", "read", "reference", "reference_parts", "root",
+    "solution_lines",
     "solved", "sources", "starter", "starter_parts", "test_file", "variant_parts",
 ]  # fmt: skip

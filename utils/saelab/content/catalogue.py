@@ -78,8 +78,13 @@ def exercises(chapter: str | None = None) -> list[Exercise]:
 
 def before(exercise: Exercise) -> list[Exercise]:
     """The exercises of the same chapter that stand before this one, in order."""
-    ids = [e.id for e in exercises(exercise.chapter)]
-    return exercises(exercise.chapter)[: ids.index(exercise.id)]
+    chapter = exercises(exercise.chapter)
+    return chapter[: [e.id for e in chapter].index(exercise.id)]
+
+
+def part_names() -> set[str]:
+    """The names of all functions and classes that exercises ask for."""
+    return {part for exercise in exercises() for part in exercise.parts}
 
 
 def counts_with(exercise: Exercise) -> Exercise | None:

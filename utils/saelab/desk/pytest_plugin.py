@@ -24,7 +24,7 @@ def pytest_configure(config) -> None:
         return
     places = [Path(str(arg).split("::")[0]).resolve() for arg in config.args]
     if any(place == tests.parent or place == tests or tests in place.parents for place in places):
-        names = {part for exercise in content.exercises() for part in exercise.parts}
+        names = content.part_names()
         fixtures = {f"fixture_{name}": _part_fixture(name) for name in names}
         config.pluginmanager.register(type("Fixtures", (_Fixtures,), fixtures)(config, tests), "saelab-fixtures")
 

@@ -7,11 +7,12 @@ is tried again and in the end put aside for a person to look at.
 
 import contextlib
 import json
+import math
 import os
-import secrets
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,16 +22,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from saelab import content
-from saelab.files import write_atomically
+from saelab.files import trouble
 
+from . import limits
 from .filenames import safe_name
-from .intake.handed_in import Entry
+from .folder import SETTINGS
+from .intake.reading import Entry
 from .jail import system
 from .record import Grade, Record, RecordError
 from .record import load as load_record
 from .settings import Settings
 
-RECORDS, SETTINGS = "records", "grading.json"
+RECORDS = "records"
 DEATHS = 8  # of grader processes at one submission, until it is put aside
 tqdm.monitor_interval = 0  # no thread of its own: this process forks
 GRACE = 120.0  # seconds beyond a submission's deadline, until its grader process is taken for stuck
@@ -44,18 +47,6 @@ def record_path(out: Path, student: str) -> Path:
     return out / RECORDS / f"{safe_name(student)}.json"
 
 
-def secret_seed(out: Path, wanted: str | None) -> str:
-    """The seed of this folder: the one asked for, or the one it was begun with, or a new secret one."""
-    path = out / SETTINGS
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    seed = wanted or known.get("seed") or secrets.token_hex(16)
-    if seed != known.get("seed"):
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"seed": seed, "note": "Keep this file to yourself."}, indent=1) + "\n")
-        path.chmod(0o600)
-    return seed
-
-
 def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
     """Is there a record of just this submission, by these checks and settings?"""
     try:
@@ -65,22 +56,45 @@ def is_current(out: Path, entry: Entry, settings: Settings) -> bool:
     return record.grader == {**settings.fingerprint, "submission": entry.sha256} and record.student == entry.student
 
 
-def grade(entries: list[Entry], out: Path, settings: Settings, jobs: int, given: list[Path]) -> dict[str, bool]:
+def grade(
+    entries: list[Entry], out: Path, settings: Settings, jobs: int, given: list[Path], again: bool = False
+) -> dict[str, bool]:
     """Grade what has no current record; returns the layers of the jail. Raises CohortError, KeyboardInterrupt.
 
-    `given` are the files and folders that all submissions are in; no submission may see them.
+    `again` says to grade the others too; a record stays until there is a new one. `given` are the files and folders
+    that all submissions are in; no submission may see them.
     """
     (out / RECORDS).mkdir(parents=True, exist_ok=True)
     for half_written in (out / RECORDS).glob(".*.json.*"):  # by a grader that was killed
         half_written.unlink()
-    todo = [i for i, entry in enumerate(entries) if not is_current(out, entry, settings)]
+    todo = [i for i, entry in enumerate(entries) if again or not is_current(out, entry, settings)]
     if not todo:
         return {}
+    jobs = max(1, min(jobs, len(todo)))
+    print(estimate(len(todo), jobs, settings), file=sys.stderr, flush=True)
     office = _Office(entries, out, settings, todo, [path.resolve() for path in given])
     try:
-        return office.run(max(1, min(jobs, len(todo))))
+        return office.run(jobs)
     finally:
         office.close()
+
+
+def estimate(count: int, jobs: int, settings: Settings) -> str:
+    """How long so many submissions take at most, if not one of them ever ends."""
+    rounds = -(-count // jobs)
+    each, whole = _spoken(settings.longest), _spoken(rounds * settings.longest)
+    return (
+        f"{count} submission{'s' * (count != 1)} to grade, {jobs} at a time. Each may take {each} (--seconds, "
+        f"--deadline), so this ends after {whole} at the latest; most take seconds."
+    )
+
+
+def _spoken(seconds: float) -> str:
+    """`40 s`, `12 min`, `1 h 15 min`."""
+    minutes = math.ceil(seconds / 60)
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @dataclass
@@ -140,12 +154,16 @@ class _Office:
         message = json.loads(data)
         if "refused" in message:
             raise CohortError(message["refused"])
+        if "unsaved" in message:
+            raise CohortError(
+                f"{message['unsaved']} What is graded already is kept: the same command goes on from there."
+            )
         done = desk.ready
         if not desk.ready:
             self.layers, desk.ready, self.failed_starts = message["layers"], True, 0
         elif "failed" in message:
             assert desk.at is not None
-            self.put_aside(desk.at, f"The grader itself failed here ({message['failed']}).")
+            self.put_aside(desk.at, _reason(message["failed"]))
         desk.at = None
         self.give_work(desk)
         return int(done)
@@ -157,8 +175,11 @@ class _Office:
                 desk.connection.sendall(f"{desk.at}\n".encode())
 
     def bury(self, desk: _Desk) -> int:
-        """A desk has died: open another one, and try its submission again, a few times."""
-        self.dismiss(desk)
+        """A desk has died: open another one, and try its submission again, a few times.
+
+        Not where its processor time was up: that would take as long again.
+        """
+        status = self.dismiss(desk)
         done = 0
         if desk.at is None and not desk.ready:
             self.failed_starts += 1
@@ -166,7 +187,10 @@ class _Office:
                 raise CohortError("The grader's processes end before they are ready. Is there enough memory?")
         elif desk.at is not None:
             self.deaths[desk.at] += 1
-            if self.deaths[desk.at] < DEATHS:
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+                self.put_aside(desk.at, f"It took more than {limits.CPU} s of the grader's own time.")
+                done = 1
+            elif self.deaths[desk.at] < DEATHS:
                 self.queue.appendleft(desk.at)
             else:
                 self.put_aside(desk.at, "The grader ended at this submission again and again.")
@@ -181,6 +205,7 @@ class _Office:
         exercises = [content.find(name) for name in self.settings.exercises]
         grades = [Grade(e.id, "not-run", 0, e.points, message=f"{why} A person has to look.") for e in exercises]
         record = Record(entry.student, entry.name, grades, dict(entry.hashes), entry.submitted)
+        record.notes, record.problems, record.system = list(entry.notes), list(entry.problems), entry.system
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
         record.save(record_path(self.out, entry.student))
 
@@ -190,11 +215,12 @@ class _Office:
             if desk.at is not None and desk.since < late:
                 os.kill(desk.pid, signal.SIGKILL)
 
-    def dismiss(self, desk: _Desk) -> None:
+    def dismiss(self, desk: _Desk) -> int:
+        """Close it and wait for its end; returns the status with which it ended."""
         self.selector.unregister(desk.connection)
         self.desks.remove(desk)
         desk.connection.close()
-        os.waitpid(desk.pid, 0)
+        return os.waitpid(desk.pid, 0)[1]
 
     def close(self) -> None:
         for desk in list(self.desks):
@@ -209,6 +235,7 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
     with contextlib.suppress(OSError):
         system.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the office ends it
+    limits.lift()
 
     def say(**message) -> None:
         connection.sendall(json.dumps(message).encode())
@@ -223,17 +250,31 @@ def _sit(connection: socket.socket, entries: list[Entry], out: Path, settings: S
             except JailError as error:
                 say(refused=str(error))
                 return
+            limits.limit_memory(limits.MEMORY)
             for number in _lines(connection):
+                limits.limit_cpu(limits.CPU)
                 try:
                     record = grader.grade(entries[int(number)])
-                    record.save(record_path(out, record.student))
-                    say(done=True)
                 except Exception as error:
                     say(failed=f"{type(error).__name__}: {str(error)[:300]}")
+                    continue
+                try:
+                    record.save(record_path(out, record.student))
+                except OSError as error:  # a full disk is nobody's answer
+                    say(unsaved=trouble(error))
+                    return
+                say(done=True)
     except OSError:
         pass  # the office is gone
     finally:
         os._exit(0)
+
+
+def _reason(failed: str) -> str:
+    """Why a submission was put aside, from what the grader process has met there."""
+    if failed.startswith("MemoryError"):
+        return f"It took more than {limits.MEMORY >> 30} GB of the grader's own memory."
+    return f"The grader itself failed here ({failed})."
 
 
 def _secrets(out: Path, given: list[Path], settings: Settings) -> list[Path]:

@@ -1,6 +1,5 @@
 """One submission graded: the trusted side, where checks and references are and no student's code ever runs."""
 
-import ast
 import hmac
 import importlib
 import time
@@ -17,13 +16,16 @@ from saelab.report import Report
 
 from . import jail
 from .intake.examiner import Examiner
-from .intake.handed_in import Entry, Work, load
+from .intake.reading import Entry, Work, load
 from .jail.keeper import Child, JailError, Warm, WarmGone
 from .jail.probe import escapes
+from .needs import needed
 from .record import Grade, Record, Test
 from .settings import Settings
 
 UNWRITTEN = "Not written yet."
+UNREAD = "`{name}` is not in what could be read; it may be in {files}. A person has to look."
+NOTHING_FOUND = "None of the exercises is in it ({files}). Is it the right file?"
 KILLED = 8  # times that a child may be killed from outside before it is taken for the answer's own doing
 
 
@@ -54,7 +56,7 @@ class Grader:
     def warm(self) -> Warm:
         """The warm process, started when it is first needed, and again when it has died."""
         if self._warm is None:
-            imports, models = _needed(self._exercises)
+            imports, models = needed(self._exercises)
             hidden = [content.PACKAGE / "_course", *_checkout(), *self._hidden]
             self._warm = Warm(imports, models, hidden, self.settings.limits, self.settings.jailed)
         return self._warm
@@ -91,16 +93,19 @@ class Grader:
 
     def grade(self, entry: Entry) -> Record:
         """All exercises of one submission."""
+        until = time.monotonic() + self.settings.deadline
         work = load(entry, self._examine)
         record = Record(
             entry.student, entry.name, [], dict(entry.hashes), entry.submitted, work.hints, notes=work.notes
         )
-        record.system = entry.system
+        record.system, record.problems = entry.system, work.problems
         record.grader = {**self.settings.fingerprint, "submission": entry.sha256}
-        sitting = _Sitting(self, work, entry.sha256, time.monotonic() + self.settings.deadline)
+        sitting = _Sitting(self, work, entry.sha256, until)
         try:
             record.grades = [sitting.grade(exercise) for exercise in self._exercises]
             _count_together(record.grades)
+            if not work.problems and sitting.found_nothing():
+                work.tell(NOTHING_FOUND.format(files=", ".join(list(record.files)[:4])), [])
         finally:
             sitting.let_child_go()
         record.jail = sitting.layers
@@ -116,9 +121,12 @@ class _Sitting:
         self.child: Child | None = None
         self.section: Path | None = None
         self.layers: dict[str, bool] = {}
+        self.late = 0  # exercises that took too long
+        self.left = 0.0  # seconds that this one has
 
     def grade(self, exercise: Exercise) -> Grade:
         """One exercise. Whatever an answer makes the grader stumble over stays in its exercise."""
+        self.left = self.settings.patience(self.late)
         try:
             return self._grade(exercise)
         except WarmGone:
@@ -130,6 +138,9 @@ class _Sitting:
 
     def _grade(self, exercise: Exercise) -> Grade:
         answer = self.work.submission.answer(exercise)
+        if answer.missing and self.work.may_be_unread(exercise):
+            files = ", ".join(dict.fromkeys(self.work.unread[:3]))
+            return self._without(exercise, "not-run", UNREAD.format(name=exercise.name, files=files), answer.notes)
         if answer.problem:
             return self._without(exercise, "missing" if answer.missing else "error", answer.problem, answer.notes)
         if answer.unwritten:
@@ -141,10 +152,25 @@ class _Sitting:
         except AnswerError as error:
             return self._without(exercise, "error", str(error), answer.notes)
         except Gone as gone:
-            status = "timeout" if gone.kind == "timeout" else "error"
-            up = f"The {self.settings.deadline:.0f} s for the whole submission were up."
-            return self._without(exercise, status, up if time.monotonic() > self.until else str(gone), answer.notes)
+            return self._ended(exercise, gone, answer.notes)
         return self._grade_of(exercise, report, answer)
+
+    def found_nothing(self) -> bool:
+        """Has the submission no cell for any exercise graded here? Of a single one it may just lack that."""
+        asked = self.grader._exercises if len(self.grader._exercises) > 1 else content.exercises()
+        return all(self.work.submission.answer(exercise).missing for exercise in asked)
+
+    def _ended(self, exercise: Exercise, gone: Gone, notes: list[str]) -> Grade:
+        """An exercise whose process was stopped, or ended by itself."""
+        if gone.kind != "timeout":
+            return self._without(exercise, "error", str(gone), notes)
+        self.late += 1
+        if time.monotonic() > self.until:
+            up = f"The {self.settings.deadline:.0f} s for the whole submission were up."
+            return self._without(exercise, "timeout", up, notes)
+        before = self.late - 1
+        why = f"It had less time than usual after {before} other{'s' * (before > 1)} that took too long."
+        return self._without(exercise, "timeout", str(gone), notes + [why] * (before > 0))
 
     def _without(self, exercise: Exercise, status: str, message: str, notes: list[str]) -> Grade:
         return Grade(exercise.id, status, 0, exercise.points, message=message, notes=notes)
@@ -154,19 +180,21 @@ class _Sitting:
 
         All tries together have the seconds of one exercise; those that the warm process needs to start do not count.
         """
-        left = self.settings.seconds
         for _ in range(KILLED):
+            began = None
             try:
                 child, began = self._child_for(exercise), time.monotonic()
-                child.until = min(self.until, began + left)
+                child.seconds = self.settings.patience(self.late)
+                child.until = min(self.until, began + self.left)
                 return self._trials(exercise, answer, child)
             except Gone as gone:
                 if self.end_child() != "killed" or gone.kind != "ended":
                     raise
-                left -= time.monotonic() - began
             except WarmGone:
                 self.child = None
                 self.grader.end_warm()
+            finally:
+                self.left -= time.monotonic() - began if began else 0
         raise Gone("ended", "The process that runs the code was killed again and again: out of memory?")
 
     def _trials(self, exercise: Exercise, answer: Answer, child: Child) -> Report:
@@ -193,7 +221,8 @@ class _Sitting:
         self.let_child_go()
         try:
             report = self._check(exercise, mended)
-        except (AnswerError, Gone):
+        except (AnswerError, Gone) as stopped:
+            self.late += isinstance(stopped, Gone) and stopped.kind == "timeout"
             return None
         finally:
             self.let_child_go()
@@ -273,18 +302,3 @@ def seed_of(secret: str, submission: str) -> str:
     Handed in again, an answer meets other numbers: what its feedback has told about the old ones is worth nothing.
     """
     return hmac.new(secret.encode(), submission.encode(), "sha256").hexdigest()
-
-
-def _needed(exercises: list[Exercise]) -> tuple[list[str], bool]:
-    """The import statements of the setup and exercise cells up to these exercises' sections; are models needed?"""
-    last = {e.chapter: e.path for e in exercises}
-    texts = [text for e in {e.path: e for e in exercises}.values() for text in (*read(e.path).setup, e.code)]
-    texts += [text for e in exercises if e.path == last[e.chapter] for _, _, text in content.earlier(e)]
-    imports = {
-        ast.unparse(node)
-        for text in texts
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    }
-    checks = (content.test_file(e).read_text(encoding="utf-8") for e in exercises)
-    return sorted(imports), any("lab(" in text for text in texts) or any("recipe(" in text for text in checks)

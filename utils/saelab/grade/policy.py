@@ -34,6 +34,7 @@ KEYS = ("due", "late", "extensions", "submitted", "adjust")
 LATE_KEYS = ("per_day", "grace_minutes", "at_most")
 ADJUST_KEYS = ("student", "exercise", "points", "why")
 EXAMPLE = "2026-12-01T23:59:00+01:00"
+SHOWN = 10  # sentences of a kind
 DAY = datetime.timedelta(days=1)
 UNKNOWN_TIME = "It is not known when this was handed in, so nothing is taken off for being late."
 
@@ -84,7 +85,25 @@ class Policy:
                 meant = f" Did you mean {by_name[student]}?" if student in by_name else ""
                 meant = meant or (content.nearest(student, list(known)) if known else "")
                 found.append(f"{self.path.name} names {student}, who has handed in nothing here.{meant}")
+        for a in self.adjustments:
+            record = known.get(a.student)
+            if record and a.exercise and a.exercise not in {grade.exercise for grade in record.grades}:
+                found.append(f"{self.path.name} adjusts {a.exercise} of {record.student}, which was not graded here.")
         return found
+
+    def above(self, records: Iterable[Record]) -> list[str]:
+        """A sentence for each student who has more points than there are, for an exercise or in all."""
+        found = []
+        for record in records:
+            for grade in record.grades:
+                earned = grade.points + sum(c.points for c in record.changes if c.exercise == grade.exercise)
+                if earned > grade.out_of:
+                    found.append(f"{record.student} has {earned:g} of {grade.out_of} points for {grade.exercise}")
+            if record.total > record.out_of:
+                found.append(f"{record.student} has {record.total:g} of {record.out_of} points in all")
+        more = [f"So it is with {len(found) - SHOWN} more."] * (len(found) > SHOWN)
+        end = f" with {self.path.name}. Unless that is meant as a bonus, lower `points` in the adjustment."
+        return [f"{start}{end}" for start in found[:SHOWN]] + more
 
 
 def load(path: Path) -> Policy:
@@ -168,9 +187,15 @@ def _adjustment(path: Path, number: int, row: dict) -> Adjustment:
     if not isinstance(exercise, str):
         raise PolicyError(f'{path}: exercise in {where} has to be a name, exercise = "chapter/name".')
     try:
-        exercise = content.find(exercise).id if exercise else ""
+        adjusted = content.find(exercise) if exercise else None
     except content.UnknownExercise as error:
         raise PolicyError(f"{path}: {where}: {error}") from None
+    if adjusted and abs(points) > adjusted.points:
+        raise PolicyError(
+            f"{path}: {where} gives {points:g} points for {adjusted.id}, which is worth {adjusted.points}. Write at "
+            "most that, or leave out the line exercise = … to change the total."
+        )
+    exercise = adjusted.id if adjusted else ""
     return Adjustment(_key(row["student"]), points, row["why"].strip(), exercise)
 
 

@@ -8,6 +8,8 @@ from saelab import __version__, content
 
 from .jail import Limits
 
+LEAST = 5.0  # seconds that every exercise has, as long as the submission has any left
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,11 +18,23 @@ class Settings:
     seed: str
     exercises: tuple[str, ...]
     trials: int = 2  # runs of an exercise's checks, with other numbers each
-    seconds: float = 120.0  # for one exercise
-    deadline: float = 1200.0  # seconds for one submission
+    seconds: float = 60.0  # for one exercise, as long as none has taken too long
+    deadline: float = 300.0  # seconds for one submission
     partial: bool = True
     jailed: bool = True
     limits: Limits = field(default_factory=Limits)
+
+    def patience(self, late: int) -> float:
+        """Seconds for an exercise when `late` others of the submission have taken too long: half as many after each.
+
+        So whoever sleeps everywhere doesn't sleep for long, and an answer behind endless loops still has its time.
+        """
+        return max(min(self.seconds, LEAST), self.seconds / 2**late)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that one submission may take: as if every exercise took too long, or else the deadline."""
+        return min(self.deadline, sum(map(self.patience, range(len(self.exercises)))))
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:

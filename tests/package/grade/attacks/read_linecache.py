@@ -4,9 +4,11 @@
 # %% exercise="double"
 import linecache
 
+OWN = "<cell", "<read_linecache"
+
 
 def double(x):
     for name, (_, _, lines, _) in linecache.cache.items():
-        if any("x + x" in line for line in lines) and "cell" not in name:
+        if any("x + x" in line for line in lines) and not name.startswith(OWN):
             raise ValueError("LEAK " + "".join(lines))
     return x

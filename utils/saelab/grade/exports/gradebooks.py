@@ -33,19 +33,21 @@ def write_all(records: list[Record], out: Path) -> None:
 def grades_csv(records: list[Record], known: list[Label]) -> str:
     """One row a student; an exercise's column has its points before changes, and is empty where it was not graded.
 
+    So are `earned` and `total` of a student of whom nothing could be. `look_at` says what a person has to look at.
     Starts with a byte order mark, without which Excel misreads names; read it as `utf-8-sig`.
     """
     head = ["student", "name", "submitted", *(label.id for label in known), "earned", "changes", "total", "out_of"]
-    rows = [[*head, *STATUSES]]
+    rows = [[*head, *STATUSES, "look_at"]]
     for record in records:
-        grades = {grade.exercise: points(grade.points) for grade in record.grades}
+        grades = {grade.exercise: points(grade.points) for grade in record.grades if grade.status != "not-run"}
         counts = Counter(grade.status for grade in record.grades)
         changes = points(sum(change.points for change in record.changes))
         rows.append(
             [harmless(text) for text in (record.student, record.name, record.submitted)]
             + [grades.get(label.id, "") for label in known]
-            + [points(record.earned), changes, points(record.total), points(record.out_of)]
-            + [str(counts[status]) for status in STATUSES]
+            + (["", changes, ""] if record.is_ungraded else [points(record.earned), changes, points(record.total)])
+            + [points(record.out_of), *(str(counts[status]) for status in STATUSES)]
+            + [harmless(" ".join(record.to_look_at))]
         )
     return "\ufeff" + _csv(rows)
 
@@ -57,7 +59,8 @@ def canvas_csv(records: list[Record], known: list[Label], assignment: str = "sae
     filled where the submissions were downloaded from Canvas, whose file names have it (doejane_4711_90210_….ipynb);
     otherwise the identity stands in both SIS columns, since it may be the one or the other. `Section` must be there
     and may be empty. The last column becomes a new assignment of the points in the row `Points Possible`; to fill an
-    assignment that exists, give its name and number as Canvas's own export has them: `Homework 1 (90210)`.
+    assignment that exists, give its name and number as Canvas's own export has them: `Homework 1 (90210)`. A student of
+    whom nothing could be graded has no number there, which leaves the gradebook as it is.
     """
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", one_line(assignment)]
     possible = ["    Points Possible", "", "", "", "", points(sum(label.out_of for label in known))]
@@ -65,7 +68,8 @@ def canvas_csv(records: list[Record], known: list[Label], assignment: str = "sae
     for record in records:
         number = record.student if record.system == "canvas" else ""
         sis = "" if number else harmless(record.student)
-        rows.append([harmless(record.name), number, sis, sis, "", points(record.total)])
+        total = "" if record.is_ungraded else points(record.total)
+        rows.append([harmless(record.name), number, sis, sis, "", total])
     return _csv(rows)
 
 

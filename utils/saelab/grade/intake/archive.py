@@ -14,14 +14,17 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 
 from saelab.answers import FILE_BYTES, progress
 
-MEMBERS = 100_000  # of one archive or folder, whether wanted or not
+MEMBERS = 100_000  # of one archive or folder, or of all archives of one student, whether wanted or not
+FILES, OTHERS = 500, 1_000  # of one student: files that are looked into, others whose names are kept
 DEPTH = 20  # folders within folders
 ZIPS = 2  # a zip, and a zip within it
 RATIO, RATIO_FROM = 300, 20_000_000  # times and bytes unpacked: more than that is no notebook
@@ -61,6 +64,7 @@ class File:
     fetch: Callable[[], bytes]
     zips: int = 0  # archives around it
     refusal: str = ""
+    members: int = 0  # of an archive that has been opened
 
     @property
     def name(self) -> str:
@@ -73,6 +77,11 @@ class File:
     @cached_property
     def suffix(self) -> str:
         return os.path.splitext(self.parts[-1])[1].lower()
+
+    @cached_property
+    def wanted(self) -> bool:
+        """Is it looked into? Of the others no more than the name is known."""
+        return bool(self.refusal) or is_wanted(self.parts[-1])
 
     def read(self) -> bytes:
         """Its content; raises FileProblem."""
@@ -106,24 +115,58 @@ def refused(parts: tuple[str, ...], why: str) -> File:
     return File(parts, 0, 0.0, fetch, refusal=sentence)
 
 
-def of_folder(folder: Path) -> list[File]:
-    """All wanted files below a folder, in order of their names, refused ones and links included."""
-    found = []
-    for number, (parts, entry) in enumerate(_walk(folder, ()), 1):
-        if number > MEMBERS:
+def of_folder(folder: Path, apart_from: Path | None = None) -> list[File]:
+    """All files below a folder, in order of their names, refused ones and links included; not those in `apart_from`.
+
+    An empty folder is there as a file without a name.
+    """
+    found: list[File] = []
+    depth, places = _branching(folder), Counter[tuple]()
+    for parts, entry in _walk(folder, (), apart_from):
+        wanted = isinstance(entry, str) or entry.is_symlink() or is_wanted(entry.name)
+        student = (parts[: depth + 1], wanted)
+        places[student] += 1
+        if len(parts) > depth + 1 and places[student] > (FILES + 1 if wanted else OTHERS):
+            continue  # one student's files in very great number keep nobody else from being graded
+        if len(found) >= MEMBERS:
             raise FileProblem(f"{folder} has more than {MEMBERS:,} files. Give a folder that has only submissions.")
         if isinstance(entry, str):
             found.append(refused(parts, entry))
         elif entry.is_symlink():
             found.append(refused(parts, LINK))
+        elif entry.is_dir(follow_symlinks=False):
+            found.append(File((*parts, ""), 0, 0.0, bytes))
+        elif entry.is_file(follow_symlinks=False):
+            found.append(of_path(Path(entry.path), parts))
         elif is_wanted(entry.name):
-            ordinary = entry.is_file(follow_symlinks=False)
-            found.append(of_path(Path(entry.path), parts) if ordinary else refused(parts, ODD))
+            found.append(refused(parts, ODD))
     return found
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.DirEntry | str]]:
-    """(label, file or the reason why there is none) for all that is no folder and not ignored."""
+def _branching(folder: Path) -> int:
+    """How many folders there are around everything: below them, each name may be a student."""
+    depth = 0
+    while depth < DEPTH:
+        try:
+            with os.scandir(folder) as entries:
+                here = list(islice((e for e in entries if not IGNORED.fullmatch(e.name)), 2))
+        except OSError:
+            break
+        if len(here) != 1 or not here[0].is_dir(follow_symlinks=False):
+            break
+        folder, depth = Path(here[0].path), depth + 1
+    return depth
+
+
+def is_results(folder: Path) -> bool:
+    """Did `saelab grade` write into this folder?"""
+    return (folder / "grading.json").is_file() and (folder / "records").is_dir()
+
+
+def _walk(
+    folder: Path, above: tuple[str, ...], apart_from: Path | None
+) -> Iterator[tuple[tuple[str, ...], os.DirEntry | str]]:
+    """(label, file or the reason why there is none) for all that is not ignored; a folder only if it is empty."""
     if len(above) > DEPTH:
         yield above, f"lies more than {DEPTH} folders deep; it is left out."
         return
@@ -136,11 +179,16 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
     for entry in listed:
         if IGNORED.fullmatch(entry.name):
             continue
-        parts = (*above, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), parts)
-        else:
+        parts, inner = (*above, entry.name), Path(entry.path)
+        if not entry.is_dir(follow_symlinks=False):
             yield parts, entry
+        elif apart_from is None or (inner.resolve() != apart_from and not (is_results(inner) and not above)):
+            empty = True
+            for found in _walk(inner, parts, apart_from):
+                empty = False
+                yield found
+            if empty:
+                yield parts, entry
 
 
 def of_path(path: Path, parts: tuple[str, ...]) -> File:
@@ -171,22 +219,31 @@ def _too_large(label: str) -> str:
     return f"{label} is larger than {FILE_BYTES // 10**6} MB. Clear its outputs and send it again."
 
 
-def of_zip(archive: File | Path) -> list[File]:
-    """All wanted files in a zip, in the order of their names; raises FileProblem where it can't be opened.
+def of_zip(archive: File | Path, most: int = MEMBERS) -> list[File]:
+    """All files in a zip, in the order of their names; raises FileProblem where it can't be opened.
 
-    A path is opened in place, whatever its size; a File (a zip in a submission) is read into memory.
+    A path is opened in place, whatever its size; a File (a zip in a submission) is read into memory, unless it has
+    more than `most` members, and one file more is listed than a student may have.
     """
     around = archive.zips + 1 if isinstance(archive, File) else 1
     label = archive.name if isinstance(archive, File) else clean(archive.name)
     if around > ZIPS:
         raise FileProblem(f"{label} is a zip in a zip in a zip. Unpack the inner ones and send it again.")
-    opened = _open_file(archive) if isinstance(archive, File) else _open_path(archive, archive.stat().st_mtime_ns)
-    found = []
+    opened = _opened(archive, most)
+    if isinstance(archive, File):
+        archive.members = len(opened.infolist())
+    found: list[File] = []
+    places = Counter[bool]()
     for index, info in enumerate(opened.infolist()):
         parts = tuple(part for part in info.filename.replace("\\", "/").split("/") if part not in ("", "."))
         if info.is_dir() or not parts or any(IGNORED.fullmatch(p) and p != ".." for p in parts):
             continue
-        if not is_wanted(parts[-1]):
+        wanted = is_wanted(parts[-1])
+        places[wanted] += 1
+        if isinstance(archive, File) and places[wanted] > (FILES + 1 if wanted else OTHERS):
+            continue
+        if not wanted:
+            found.append(File(parts, 0, 0.0, bytes, around))
             continue
         problem = _problem(info, parts, around)
         if problem:
@@ -230,9 +287,7 @@ def _problem(info: zipfile.ZipInfo, parts: tuple[str, ...], around: int) -> str:
 def _fetcher(archive: File | Path, index: int, file_size: int, label: str) -> Callable[[], bytes]:
     def fetch() -> bytes:
         try:
-            opened = (
-                _open_file(archive) if isinstance(archive, File) else _open_path(archive, archive.stat().st_mtime_ns)
-            )
+            opened = _opened(archive)
             with opened.open(opened.infolist()[index]) as file:
                 data = file.read(file_size + 1)
         except BROKEN:
@@ -244,35 +299,43 @@ def _fetcher(archive: File | Path, index: int, file_size: int, label: str) -> Ca
     return fetch
 
 
-@lru_cache(maxsize=8)
+def _opened(archive: File | Path, most: int = MEMBERS) -> zipfile.ZipFile:
+    return _open_file(archive, most) if isinstance(archive, File) else _open_path(archive, archive.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
 def _open_path(path: Path, _mtime: int) -> zipfile.ZipFile:
     with open(path, "rb") as file:
-        _count_members(file, clean(path.name))
+        _count_members(file, clean(path.name), MEMBERS)
     try:
         return zipfile.ZipFile(path)
-    except BROKEN:
+    except (*BROKEN, MemoryError):
         raise FileProblem(f"{clean(path.name)} is no zip, or a damaged one. Make it again.") from None
 
 
-_inner: list[tuple[File, zipfile.ZipFile]] = []  # the last one opened, since its files are read one after the other
+_inner: dict[int, tuple[File, zipfile.ZipFile]] = {}  # the last one opened, by how many archives are around it
 
 
-def _open_file(archive: File) -> zipfile.ZipFile:
-    if not (_inner and _inner[0][0] is archive):
-        data = archive.read()
-        _count_members(io.BytesIO(data), archive.name)
-        try:
-            _inner[:] = [(archive, zipfile.ZipFile(io.BytesIO(data)))]
-        except BROKEN:
-            raise FileProblem(f"{archive.name} is no zip, or a damaged one. Make it again.") from None
-    return _inner[0][1]
+def _open_file(archive: File, most: int = MEMBERS) -> zipfile.ZipFile:
+    known = _inner.get(archive.zips)
+    if known and known[0] is archive:
+        return known[1]
+    _inner.pop(archive.zips, None)
+    data = archive.read()
+    _count_members(io.BytesIO(data), archive.name, most)
+    try:
+        opened = zipfile.ZipFile(io.BytesIO(data))
+    except (*BROKEN, MemoryError):
+        raise FileProblem(f"{archive.name} is no zip, or a damaged one. Make it again.") from None
+    _inner[archive.zips] = archive, opened
+    return opened
 
 
-def _count_members(file: io.BufferedIOBase, label: str) -> None:
+def _count_members(file: io.BufferedIOBase, label: str, most: int) -> None:
     """Refuse a zip with too many members before they are all read into memory: each has this signature."""
     count, tail = 0, b""
     while chunk := file.read(1 << 20):
         count += (tail + chunk).count(b"PK\x01\x02")
         tail = chunk[-3:]
-        if count > MEMBERS:
-            raise FileProblem(f"{label} has more than {MEMBERS:,} files. Send only the notebooks.")
+        if count > most:
+            raise FileProblem(f"{label} has more than {most:,} files. Send only the notebooks.")

@@ -15,16 +15,18 @@ import subprocess
 import sys
 import time
 
-from saelab.answers import Digest, Statement, StudentCell, examine
+from saelab.answers import Digest, Statement, StudentCell, examine, names_of
 
 CPU_SECONDS = 5  # for one cell; the processor's own, so that a busy machine costs no honest work
 ALL_CPU_SECONDS = 10  # for all cells of a submission; an ordinary one takes 0.2
 WALL_SECONDS = 120.0  # for one cell, should the process hang without computing
+STATEMENTS = 60_000  # of a submission; one with all of the course's solutions has some thousand
 KILLED = 8  # times that something outside may kill the process
 LOST = 3  # cells of one submission that may take too long before the rest is left
-MEMORY = 3 << 30  # bytes of address space
+MEMORY = 2 << 30  # bytes of address space
 REPLY = 50_000_000  # bytes for one cell
 TOO_LONG = "it takes Python too long to read it"
+TOO_MANY = f"with it there are more than {STATEMENTS:,} statements in all cells"
 NOT_REACHED = "the cells before it took Python too long"
 
 
@@ -126,7 +128,7 @@ def to_plain(digest: Digest) -> list:
 def from_plain(plain: list) -> Digest:
     """The digest that `to_plain` was given."""
     problem, rows = plain
-    return Digest([Statement(row[0], row[1], row[2], *map(frozenset, row[3:])) for row in rows], problem)
+    return Digest([Statement(row[0], row[1], row[2], *map(names_of, row[3:])) for row in rows], problem)
 
 
 def main() -> None:
@@ -134,12 +136,15 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin.buffer:
-        begun = time.process_time()
+        begun, statements = time.process_time(), 0
         for text in json.loads(line):
             end = int(time.process_time()) + int(sys.argv[1]) + 1
-            resource.setrlimit(resource.RLIMIT_CPU, (end, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_CPU, (end, resource.getrlimit(resource.RLIMIT_CPU)[1]))
             in_time = time.process_time() - begun < ALL_CPU_SECONDS
             digest = examine(text) if in_time else Digest(problem=NOT_REACHED)
+            statements += len(digest.statements)
+            if statements > STATEMENTS:
+                digest = Digest(problem=TOO_MANY)
             sys.stdout.write(json.dumps(to_plain(digest)) + "\n")
             sys.stdout.flush()
 

@@ -1,36 +1,48 @@
-"""Whose a file is, judged by names alone: those that Canvas, Moodle and Gradescope give, folders, chapters."""
+"""Whose a file is, judged by names alone: those of Canvas, Moodle, Gradescope and nbgrader, of folders and chapters."""
 
 import datetime
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from saelab import content
 from saelab.answers import progress
 
-from .archive import File
+from .archive import METADATA, File, clean
 
+SYSTEM = {"canvas": "Canvas", "moodle": "Moodle", "gradescope": "Gradescope", "nbgrader": "nbgrader"}
 SYSTEMS = ("canvas", "moodle", "gradescope")
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)", re.S)
-MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)", re.S)
+MOODLE = re.compile(  # the last number counts: a display name may hold what looks like another's
+    r"(?P<name>[^/]+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)", re.S
+)
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 AGAIN = re.compile(r"(?P<base>.+)-(?P<number>\d{1,3})")  # Canvas counts uploads of the same name
-ABOUT = re.compile(r"\s*-?\s*:(name|sid|email|created_at):\s*(.*)")
+NBGRADER = re.compile(r"(?P<id>[^+/]+)\+[^+/]+\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^+/]*)(?:\+[^/]*)?")
+NBGRADERS = {"source", "release", "autograded", "feedback", "gradebook.db", "nbgrader_config.py"}  # beside `submitted`
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A student: `key` decides who is the same, `student` is the identity shown. `parts` renames their file."""
+    """A student: `key` decides who is the same, `student` is the identity shown. `parts` renames their file.
+
+    `how` ends the sentence "known by …"; `doubt` is a sentence about what speaks against it.
+    """
 
     key: tuple
     student: str
     name: str
     parts: tuple[str, ...] = ()
     note: str = ""
+    how: str = ""
+    doubt: str = ""
+    submitted: str = ""
 
 
 @dataclass
@@ -43,30 +55,73 @@ class Parcel:
     files: list[File] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     submitted: str = ""
+    listed: int = 0  # members of all archives in it
+    unpacked: int = 0  # bytes of archives in archives
     single: bool = False  # a file that may be one of several of the student's
-
-
-@dataclass(frozen=True)
-class About:
-    """What Gradescope's metadata file says of one submission."""
-
-    student: str
-    name: str
-    submitted: str
-    note: str = ""
+    others: list[str] = field(default_factory=list)  # names of files that are not looked into
+    problems: list[str] = field(default_factory=list)  # sentences about what could not be read
+    unread: list[str] = field(default_factory=list)  # names of what these are about
 
 
 def by_system(item: str) -> Owner | None:
     """The owner of a file or folder that Canvas, Moodle or Gradescope named; None for other names."""
     moodle, canvas, gradescope = MOODLE.fullmatch(item), CANVAS.fullmatch(item), GRADESCOPE.fullmatch(item)
     if moodle:
-        return Owner(("moodle", moodle["id"]), moodle["id"], moodle["name"], tuple(filter(None, [moodle["file"]])))
+        numbers = re.findall(r"_(\d+)_assignsubmission_", item)
+        doubt = ""
+        if len(set(numbers)) > 1:
+            doubt = f"There is more than one number in `{clean(item)}`, of which the last counts. Whose is it?"
+        parts = tuple(filter(None, [moodle["file"]]))
+        how = "Moodle's number in the name"
+        return Owner(("moodle", moodle["id"]), moodle["id"], moodle["name"], parts, how=how, doubt=doubt)
     if canvas:
         late = "Canvas marks a file as late." if canvas["late"] else ""
-        return Owner(("canvas", canvas["id"]), canvas["id"], canvas["name"], (canvas["file"],), late)
+        how = "Canvas's number in the name"
+        return Owner(("canvas", canvas["id"]), canvas["id"], canvas["name"], (canvas["file"],), late, how)
     if gradescope:
-        return Owner(("gradescope", gradescope["id"]), gradescope["id"], item)
+        number = gradescope["id"]
+        return Owner(("gradescope", number), number, item, how="Gradescope's number of the submission")
+    if sent := NBGRADER.fullmatch(item):
+        how = "the name that nbgrader gave"
+        return Owner(("nbgrader", sent["id"]), sent["id"], sent["id"], how=how, submitted=moment(sent["time"]))
     return None
+
+
+def by_systems(items: Iterable[str]) -> dict[str, Owner]:
+    """Item → its owner by a system's name, where the names of all of them agree with each other."""
+    items = list(items)
+    found = {item: owner for item in items if (owner := by_system(item))}
+    canvas = {item: match for item in found if found[item].key[0] == "canvas" and (match := CANVAS.fullmatch(item))}
+    uploads = Counter(match["upload"] for match in canvas.values())
+    names = defaultdict(set)
+    for match in canvas.values():
+        names[match["id"]].add(match["name"])
+    for item, match in canvas.items():
+        name, number, owner = match["name"], match["id"], found[item]
+        if uploads[match["upload"]] > 1:  # each upload has a number of its own there: it only looks alike
+            del found[item]
+        elif len(names[number]) > 1:
+            several = clean(", ".join(sorted(names[number])))
+            doubt = f"Canvas's number {number} stands beside several names: {several}. Whose is it?"
+            found[item] = replace(owner, key=("canvas", number, name), doubt=doubt)
+    if 0 < len(found) <= len(items) // 2:
+        for item, owner in found.items():
+            system = SYSTEM[owner.key[0]]
+            doubt = f"`{clean(item)}` is named as {system} names files, what lies beside it is not. Whose is it?"
+            found[item] = replace(owner, doubt=owner.doubt or doubt)
+    return found
+
+
+def moment(text: str) -> str:
+    """An ISO time, or "" where the text is none."""
+    match = TIME.match(text)
+    if not match:
+        return ""
+    zone = {"Z": "+00:00", "UTC": "+00:00"}.get(match[3], match[3])
+    try:
+        return datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").isoformat()
+    except ValueError:
+        return ""
 
 
 def course_stems() -> frozenset[str]:
@@ -110,6 +165,51 @@ def is_one_students(groups: dict[str, list[File]]) -> bool:
     )
 
 
+def belongs_to_one(groups: dict[str, list[File]]) -> list[str]:
+    """The items that speak for one student: a progress file, chapters, loose notebooks named as the course's."""
+    return [item for item, files in groups.items() if is_one_students({item: files})]
+
+
+def judge(groups: dict[str, list[File]], alone: bool) -> str:
+    """`one` student's, a `class`, `unclear` where the names contradict each other, or "" where they don't tell.
+
+    A single notebook named as the course's, left among the submissions of a class, doesn't make the class one student.
+    """
+    ones = belongs_to_one(groups)
+    if not ones:
+        return ""
+    others = {item: files for item, files in groups.items() if item not in ones and item != METADATA}
+    folders = {item: files for item, files in others.items() if len(files[0].parts) > 1}
+    notebooks = ({f.parts[-1] for f in files if f.suffix == ".ipynb"} for files in folders.values())
+    shared = Counter(name for names in notebooks for name in names)
+    homes = [
+        item
+        for item, files in folders.items()
+        if is_one_students(items(below(files))) or any(shared[f.parts[-1]] > 1 for f in files)
+    ]
+    scripts = not any(f.suffix == ".ipynb" for item in ones for f in groups[item])  # beside a notebook: its helpers
+    kinds = (".ipynb", ".zip", ".py") if scripts else (".ipynb", ".zip")
+    maybe = [item for item, files in others.items() if item in folders or files[0].suffix in kinds]
+    if len({owner.key for item in groups if (owner := by_system(item))}) > 1:
+        return "class"
+    many = len(maybe) >= 8 or sum(item.endswith(".py") for item in others) >= 20
+    if len(homes) >= max(3, 2 * len(ones)) or (len(ones) == 1 and many):
+        return "class"
+    if len(homes) > max(1, len(ones) - 1) or (alone and len(ones) == 1 and len(maybe) > 1):
+        return "unclear"
+    return "one"
+
+
+def is_nbgraders(groups: dict[str, list[File]]) -> bool:
+    """Is it the folder of a course of nbgrader's, of which only `submitted` holds what students sent?"""
+    return "submitted" in groups and bool(NBGRADERS & set(groups))
+
+
+def below(files: list[File]) -> list[File]:
+    """The files without the first folder of their names."""
+    return [replace(file, parts=file.parts[1:]) for file in files if len(file.parts) > 1]
+
+
 def is_class(groups: dict[str, list[File]], nested: bool = False) -> bool:
     """Do these files belong to several students? Asked `nested`, of what should be one's, only strong signs count.
 
@@ -145,33 +245,5 @@ def drop_older_uploads(files: list[File], notes: list[str]) -> None:
     files[:] = [file for file in files if id(file) not in older]
 
 
-def metadata(data: bytes) -> dict[str, About]:
-    """Folder → what Gradescope's submission_metadata.yml says of it. Only the lines needed are read, by hand."""
-    found: dict[str, About] = {}
-    item = ""
-    values: dict[str, list[str]] = defaultdict(list)
-    for line in [*data[:20_000_000].decode("utf-8", "replace").splitlines(), "end:"]:
-        if line[:1].strip() and line.rstrip().endswith(":") and line[0] not in "#-":
-            if item:
-                found[item] = _about(item, values)
-            item, values = line.rstrip()[:-1].strip("\"'"), defaultdict(list)
-        elif (match := ABOUT.fullmatch(line)) and match[2].strip("\"' "):
-            values[match[1]].append(match[2].strip().strip("\"'"))
-    return found
-
-
-def _about(item: str, values: dict[str, list[str]]) -> About:
-    match = TIME.match((values["created_at"] or [""])[0])
-    submitted = ""
-    if match:
-        zone = {"Z": "+00:00", "UTC": "+00:00"}.get(match[3], match[3])
-        try:
-            submitted = datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").isoformat()
-        except ValueError:
-            submitted = ""
-    gradescope = GRADESCOPE.fullmatch(item)
-    if len(values["name"]) > 1 or not (values["sid"] or values["email"]):
-        note = f"Handed in by a group: {', '.join(values['name'])}." if len(values["name"]) > 1 else ""
-        return About(gradescope["id"] if gradescope else item, ", ".join(values["name"]) or item, submitted, note)
-    student = (values["sid"] or values["email"])[0]
-    return About(student, (values["name"] or [student])[0], submitted)
+def nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())

@@ -68,7 +68,7 @@ class Warm:
         self._control.say(**start)
         while "ready" not in (message := self._hear(STARTING)):
             if "failed" in message:
-                raise JailError(f"The jail can't be built here ({message['failed']}).")
+                raise JailError(message["failed"])
             _write_maps(self._process.pid)
             self._control.say(do="mapped")
 

@@ -10,9 +10,7 @@ import contextlib
 import gc
 import importlib
 import json
-import mmap
 import os
-import resource
 import select
 import signal
 import socket
@@ -22,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import jail
+from .. import jail, limits
 
 ENVIRONMENT = ("PATH", "LANG", "SAELAB_PLAIN", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # what a child may see of it
 
@@ -77,24 +75,6 @@ def warm_up(imports: list[str], models: bool) -> None:
         jail.fences.program()
     gc.collect()
     gc.freeze()
-
-
-def address_space() -> int:
-    """Bytes of address space in use, found as the least limit that lets one page more in: /proc is out of sight."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    low, high = 0, 2**47 if hard == resource.RLIM_INFINITY else hard
-    try:
-        while high - low > 2**20:
-            middle = (low + high) // 2
-            resource.setrlimit(resource.RLIMIT_AS, (middle, hard))
-            try:
-                mmap.mmap(-1, mmap.PAGESIZE).close()
-                high = middle
-            except (OSError, MemoryError):
-                low = middle
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    return high
 
 
 def _ends(process: int, seconds: float) -> bool:
@@ -191,18 +171,21 @@ def main(descriptor: int) -> None:
         control.say(map=True)
         control.hear()
 
-    jailed, limits = start["jailed"], jail.Limits(**start["limits"])
+    limits.lift()  # the grader's own do not hold here
+    jailed, bounds = start["jailed"], jail.Limits(**start["limits"])
+    failed = "The jail can't be built here"
     try:
         if jailed:
             jail.enter(visible_paths(), start["hidden"], map_me, keep=descriptor)
+        failed = "What the exercises import can't be imported here"
         warm_up(start["imports"], start["models"])
     except Exception as error:
-        control.say(failed=f"{type(error).__name__}: {error}")
+        control.say(failed=f"{failed} ({type(error).__name__}: {error}).")
         return
     control.say(ready=True)
     start.clear()  # the children need not know where the grader's folders lie
     sys.argv[:] = [""]
-    Warm(control, jailed, limits, address_space()).run()
+    Warm(control, jailed, bounds, limits.address_space()).run()
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def histogram(figures: Figures, width: int = 360, height: int = 120) -> str:
         if count:
             parts.append(f"<text x='{(i + 0.5) * step:.1f}' y='{base - tall - 4:.1f}'>{count}</text>")
     for share in range(0, 101, 20):
-        x = min(width - 14, max(8, share / 100 * width))
+        x = min(width - 18, max(10, share / 100 * width))
         parts.append(f"<text x='{x:.1f}' y='{height - 3}'>{share}%</text>")
     label = f"Students by share of the points, in steps of a tenth: {', '.join(map(str, counts))}"
     return (
@@ -117,7 +117,8 @@ def _row(record: Record, exercises: list[str], figures: Figures) -> str:
     names = {exercise.label.id: exercise.label.short for exercise in figures.exercises}
     cells = "".join(_cell(names[name], grades[name]) if name in grades else "<td></td>" for name in exercises)
     who = student_link(record)
-    return f"<tr><th class='name' scope='row'>{who}</th><td class='total'>{points(record.total)}</td>{cells}</tr>\n"
+    total = "?" if record.is_ungraded else points(record.total)
+    return f"<tr><th class='name' scope='row'>{who}</th><td class='total'>{total}</td>{cells}</tr>\n"
 
 
 def _cell(name: str, grade: Grade) -> str:

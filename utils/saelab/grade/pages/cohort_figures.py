@@ -26,7 +26,7 @@ class ExerciseFigures:
     """One exercise over all students who were graded on it."""
 
     label: Label
-    graded: int = 0
+    graded: int = 0  # students of whom it could be
     statuses: Counter = field(default_factory=Counter)
     earned: float = 0.0
     ran: int = 0  # students whose tests were run
@@ -55,22 +55,37 @@ class ExerciseFigures:
 class Figures:
     """The whole cohort."""
 
-    records: list[Record]  # most points first
+    records: list[Record]  # most points first, those that could not be graded last
     exercises: list[ExerciseFigures]
     out_of: int
     look: list[tuple[Label, str, list[Record]]]  # exercise, status, students: what a person should look at
 
     @property
+    def graded(self) -> list[Record]:
+        """Those of whose work something could be graded: only their points say anything."""
+        return [record for record in self.records if not record.is_ungraded]
+
+    @property
+    def with_problems(self) -> list[Record]:
+        """Submissions that a person has to look at as a whole."""
+        return [record for record in self.records if record.problems]
+
+    @property
+    def to_look_at(self) -> int:
+        """Students of whom a person should look at something."""
+        return len({id(r) for r in self.with_problems} | {id(r) for _, _, records in self.look for r in records})
+
+    @property
     def totals(self) -> list[float]:
-        return [record.total for record in self.records]
+        return [record.total for record in self.graded]
 
     @property
     def mean(self) -> float:
-        return statistics.fmean(self.totals) if self.records else 0.0
+        return statistics.fmean(self.totals) if self.totals else 0.0
 
     @property
     def median(self) -> float:
-        return statistics.median(self.totals) if self.records else 0.0
+        return statistics.median(self.totals) if self.totals else 0.0
 
     @property
     def senders(self) -> int:
@@ -98,7 +113,7 @@ class Figures:
 def figures(records: list[Record]) -> Figures:
     """Count everything once."""
     known = labels(records)
-    ranked = sorted(records, key=lambda record: (-record.total, record.name.casefold(), record.student))
+    ranked = sorted(records, key=lambda r: (r.is_ungraded, -r.total, r.name.casefold(), r.student))
     counted = {label.id: ExerciseFigures(label) for label in known}
     for record in ranked:
         for grade in record.grades:
@@ -109,11 +124,14 @@ def figures(records: list[Record]) -> Figures:
 
 
 def _to_look_at(records: list[Record], known: list[Label]) -> list[tuple[Label, str, list[Record]]]:
-    """Most students first: where it hit many, the limit may be too tight."""
+    """Most students first: where it hit many, the limit may be too tight.
+
+    What was not run because the submission could not be read is told of the submission, once.
+    """
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         for grade in record.grades:
-            if grade.status in LOOK:
+            if grade.status in LOOK and not (record.problems and grade.status == "not-run"):
                 found.setdefault((grade.exercise, grade.status), []).append(record)
     by_id = {label.id: label for label in known}
     rows = [(by_id[exercise], status, students) for (exercise, status), students in found.items()]
@@ -121,7 +139,7 @@ def _to_look_at(records: list[Record], known: list[Label]) -> list[tuple[Label, 
 
 
 def _count(exercise: ExerciseFigures, record: Record, grade: Grade) -> None:
-    exercise.graded += 1
+    exercise.graded += grade.status != "not-run"
     exercise.statuses[grade.status] += 1
     exercise.earned += grade.points
     exercise.ran += bool(grade.tests)

@@ -26,7 +26,8 @@ body { max-width: 76rem; }
 figcaption { font-size: .875rem; color: var(--soft); }
 .two { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .alarm { background: var(--look-soft); border-left: .3rem solid var(--look); border-radius: .3rem;
-  padding: .6rem 1rem; }
+  padding: .6rem 1rem; margin: .8rem 0; }
+.look-at { padding: .15rem 0; } .look-at a { font-weight: 600; margin-right: .4rem; }
 .exercise { border-top: 1px solid var(--line); } .exercise:last-of-type { border-bottom: 1px solid var(--line); }
 .exercise > summary { display: grid; gap: .2rem 1rem; align-items: center; padding: .35rem .2rem;
   grid-template-columns: 15rem minmax(8rem, 1fr) 5.6rem 7rem 6.6rem 4rem; font-size: .875rem; list-style: none; }
@@ -74,12 +75,13 @@ def cohort_page(records: list[Record]) -> str:
 
 def _top(found: Figures) -> str:
     full = sum(total >= found.out_of for total in found.totals)
+    ungraded = len(found.records) - len(found.graded)
     numbers = [
-        ("Submissions", str(len(found.records)), ""),
+        ("Submissions", str(len(found.records)), f"{ungraded} not graded" if ungraded else ""),
         ("Mean", points(round(found.mean, 1)), _of(found.mean, found.out_of)),
         ("Median", points(round(found.median, 1)), _of(found.median, found.out_of)),
-        ("All points", str(full), _percent(full, len(found.records))),
-        ("To look at", str(sum(len(students) for _, _, students in found.look)), "answers"),
+        ("All points", str(full), _percent(full, len(found.graded))),
+        ("To look at", str(found.to_look_at), "student" + "s" * (found.to_look_at != 1)),
     ]
     items = "".join(
         f"<div><dt>{name}</dt><dd>{value} <small>{more}</small></dd></div>" for name, value, more in numbers
@@ -97,13 +99,21 @@ def _alarms(found: Figures) -> str:
     if found.open_layers:
         layers = ", ".join(escaped(layer) for layer in found.open_layers)
         text += f"<p class='alarm'><b>Not everything that keeps submissions apart held:</b> {layers}.</p>\n"
+    if found.with_problems:
+        items = [
+            f"<div class='look-at'>{student_link(record)} {' '.join(map(prose, record.problems))}</div>\n"
+            for record in sorted(found.with_problems, key=lambda record: record.name.casefold())
+        ]
+        text += "<div class='alarm'><b>Look at these submissions.</b> What could not be read is not graded, and has "
+        text += "no points so far. Once you have the right file, give it with the others and run the same command.\n"
+        text += f"<div class='small'>\n{_folded(items, 'more', 3 * SHOWN)}</div></div>\n"
     if found.look:
         items = [
             f"<div><b>{escaped(label.short)}</b>, {WORDS[status]}: {_few(students)}</div>\n"
             for label, status, students in found.look
         ]
-        text += "<div class='alarm'><b>Look at these.</b> A right answer may have been slow, or the grader busy. "
-        text += "Grade them again, or adjust by hand.\n"
+        text += "<div class='alarm'><b>Look at these answers.</b> A right one may have been slow, or the grader busy. "
+        text += "Grade them again (<code>--only STUDENT --regrade</code>), or adjust by hand (<code>--policy</code>).\n"
         text += f"<div class='small'>\n{_folded(items, 'more')}</div></div>\n"
     return text
 
@@ -113,9 +123,9 @@ def _misconceptions(found: Figures) -> str:
     if not everything:
         return ""
     students = len({id(record) for held in everything for record in held.holders})
-    note = f"{_count(everything, 'different mistake')} recognised, in the work of {students} of {len(found.records)}."
+    note = f"{_count(everything, 'different mistake')} recognised, in the work of {students} of {len(found.graded)}."
     most = len(everything[0].holders)
-    items = [_held(held, len(found.records), most, with_exercise=True) for held in everything]
+    items = [_held(held, len(found.graded), most, with_exercise=True) for held in everything]
     body = _folded(items, "rarer ones")
     return f"<section><h2>What the class misunderstands</h2>\n<p class='soft small'>{note}</p>\n{body}</section>\n"
 
@@ -197,12 +207,12 @@ def _few(students: list[Record]) -> str:
     return f"{len(students)} students{_who(students)}"
 
 
-def _folded(items: list[str], rest: str) -> str:
+def _folded(items: list[str], rest: str, shown: int = SHOWN) -> str:
     """A list of which only the start is shown, if it is long."""
-    if len(items) <= SHOWN + 2:
+    if len(items) <= shown + 2:
         return "".join(items)
-    more = "".join(items[SHOWN:])
-    return f"{''.join(items[:SHOWN])}<details><summary>{len(items) - SHOWN} {rest}</summary>{more}</details>\n"
+    more = "".join(items[shown:])
+    return f"{''.join(items[:shown])}<details><summary>{len(items) - shown} {rest}</summary>{more}</details>\n"
 
 
 def _count(things: Sequence, name: str) -> str:

@@ -35,6 +35,8 @@ body { max-width: 46rem; }
 .sum td, .sum th { padding: .3rem 0; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 .sum td:last-child { text-align: right; white-space: nowrap; padding-left: 1rem; font-variant-numeric: tabular-nums; }
 .sum tr:last-child > * { font-weight: 600; border-top: 2px solid var(--soft); }
+.problem { background: var(--look-soft); border-left: .3rem solid var(--look); border-radius: .3rem;
+  padding: .5rem .8rem; margin: .6rem 0; }
 .strip { display: flex; flex-wrap: wrap; gap: .3rem; padding: 0; margin: 1rem 0; list-style: none; }
 .strip a { display: block; min-width: 2.9rem; padding: .2rem .4rem; border-radius: .3rem; text-align: center;
   text-decoration: none; color: var(--tone); background: var(--tint); font-size: .8125rem; line-height: 1.3;
@@ -80,7 +82,9 @@ def feedback_page(record: Record, known: list[Label]) -> str:
     grades = {grade.exercise: grade for grade in record.grades}
     mine = [label for label in known if label.id in grades]
     body = f"<header>\n<h1>Feedback for <bdi>{escaped(name)}</bdi></h1>\n{_total(record, mine)}</header>\n<main>\n"
-    body += "".join(f"<p>{prose(note)}</p>\n" for note in record.notes)
+    body += "".join(f"<p class='problem'>{prose(problem)}</p>\n" for problem in record.problems)
+    body += "".join(f"<p>{prose(note)}</p>\n" for note in record.notes if note not in record.problems)
+    mine = [] if record.is_ungraded and record.problems else mine
     body += _strip(mine, grades)
     for chapter in dict.fromkeys(label.chapter for label in mine):
         inside = [label for label in mine if label.chapter == chapter]
@@ -94,6 +98,8 @@ def feedback_page(record: Record, known: list[Label]) -> str:
 
 
 def _total(record: Record, mine: list[Label]) -> str:
+    if record.is_ungraded:
+        return f"<p class='total'><b>Not graded yet</b></p>\n<p class='soft'>of {record.out_of} points</p>\n"
     share = min(100, 100 * record.total / record.out_of) if record.out_of else 0
     head = f"<p class='total'><b>{points(record.total)}</b> of {record.out_of} points</p>\n"
     head += f"<div class='bar' aria-hidden='true'><i style='width:{share:.1f}%'></i></div>\n"
@@ -153,10 +159,11 @@ def _item(label: Label, grade: Grade, changes: list[Change]) -> str:
         f"<p class='small'><b>{signed(c.points)} point{'s' * (abs(c.points) != 1)}:</b> {prose(c.why)}</p>\n"
         for c in changes
     )
+    earned = "?" if grade.status == "not-run" else points(grade.points)
     title = f"<h3>{escaped(f'{label.number} {label.title}'.strip())}</h3>"
     return (
         f"<article class='{grade.status}' id='{_anchor(label)}'>\n"
-        f"<div class='head'>{title}<span class='worth'>{points(grade.points)} of {grade.out_of}</span></div>\n"
+        f"<div class='head'>{title}<span class='worth'>{earned} of {grade.out_of}</span></div>\n"
         f"{body}</article>\n"
     )
 

@@ -119,8 +119,7 @@ def escaped(text: str) -> str:
 
 def prose(text: str) -> str:
     """For HTML: escaped, with `names` in backticks as code and *words* between stars stressed."""
-    coded = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped(text))
-    return re.sub(r"(?<![\w*])\*(\w[^*<>\n]*\w)\*(?![\w*])", r"<em>\1</em>", coded)
+    return re.sub(r"(?<![\w*])\*(\w[^*<>\n]*\w)\*(?![\w*])", r"<em>\1</em>", report.coded(escaped(text)))
 
 
 def moment(iso: str) -> str:
