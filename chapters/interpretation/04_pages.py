@@ -407,7 +407,7 @@ try:
     hits = f1_of_all(gpt2_acts > 0, capital[:, None])[:, 0]
     bands = intervals(gpt2_acts[:, hits.argmax()], N_BANDS)
     print(precision_recall(bands, torch.arange(len(bands)), capital))
-except FileNotFoundError as error:
+except (FileNotFoundError, MemoryError) as error:
     print(f"Skipped: {error}")
 
 

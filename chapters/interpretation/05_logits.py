@@ -502,7 +502,7 @@ try:
     told = viewers.logit_lens(gpt2, "blocks.8.hook_resid_pre", there.W_dec[:200])
     p = enrichment(told, torch.stack([with_space, ~with_space]), 50)
     print(f"enriched in tokens with, without a leading space: {(q_values(p) <= 0.05).float().mean(dim=0).tolist()}")
-except FileNotFoundError as error:
+except (FileNotFoundError, MemoryError) as error:
     print(f"Skipped: {error}")
 
 

@@ -53,7 +53,7 @@ for name, site in SITES.items():
 # 1. **The tokens.** Both read the same $x_t$.
 # 2. **How much is on.** For unit directions $d_j$ the null computes $h_{tj} = (x_t - \bar x)\cdot d_j$, where $\bar x$
 #    is the mean over the tokens. Of all these numbers it keeps the $K$ largest and sets the others to 0. $K$ is how
-# many    entries of $f$ are above 0, so that both have the same $L_0$.
+#    many entries of $f$ are above 0, so that both have the same $L_0$.
 # 3. **The size.** At each token the null's activations get the length $\lVert f_t\rVert$ that the dictionary's have
 #    there. (If nothing is left on at a token, they stay 0.)
 #
@@ -449,7 +449,7 @@ try:
     gpt2_null = matched_null(gpt2_x, gpt2_f, torch.randn(gpt2_dictionary.W_dec.shape))
     for name, g in {"dictionary": gpt2_f, "random directions": gpt2_null}.items():
         print(f"{name:<18} strong per token ± {statistics(g, SHARE)[0].float().std():.1f}")
-except FileNotFoundError as error:
+except (FileNotFoundError, MemoryError) as error:
     print(f"Skipped: {error}")
 
 
