@@ -1,6 +1,8 @@
 """A small course in a temporary folder, so that the tool's tests don't depend on the chapters."""
 
 import textwrap
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -224,3 +226,27 @@ def no_memory_of_the_student(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "_unkept", {})
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
+
+
+@contextmanager
+def _at_most(rounds: float):
+    before, began = _unit(), time.process_time()
+    yield
+    spent = time.process_time() - began
+    assert spent < rounds * max(before, _unit()), f"{spent:.1f} s of CPU"
+
+
+def _unit() -> float:
+    """CPU seconds of a fixed piece of Python, here and now: about .01 on an idle machine."""
+    began = time.process_time()
+    sum(i * i for i in range(200_000))
+    return time.process_time() - began
+
+
+@pytest.fixture
+def at_most():
+    """`with at_most(200):` no more work inside than 200 rounds of a loop of 200,000 steps, timed just before and after.
+
+    For what hostile input may cost: a busy machine is as slow at the loop as at what is inside.
+    """
+    return _at_most

@@ -3,7 +3,6 @@
 import json
 import random
 import textwrap
-import time
 
 import jupytext
 import nbformat
@@ -140,12 +139,11 @@ def test_files_of_any_lines_are_cut_as_jupytext_cuts_them(tmp_path):
         assert what_is_in(read(tmp_path, text)) == as_read_by_jupytext(text, tmp_path), text
 
 
-def test_a_file_of_nothing_but_colabs_notes_is_read_at_once():
-    begun = time.process_time()
-    parts_of((COLAB + "# %%time\n" + "# # x\n") * 50_000)
-    parts_of(COLAB + "# %%time\n" + "# x\n" * 200_000)
-    parts_of("# %%\n'''\n" * 50_001)
-    assert time.process_time() - begun < 5
+def test_a_file_of_nothing_but_colabs_notes_is_read_at_once(at_most):
+    with at_most(500):
+        parts_of((COLAB + "# %%time\n" + "# # x\n") * 50_000)
+        parts_of(COLAB + "# %%time\n" + "# x\n" * 200_000)
+        parts_of("# %%\n'''\n" * 50_001)
 
 
 def test_numbers_of_cells_are_those_of_the_notebook(tmp_path):

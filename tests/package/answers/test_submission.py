@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -404,21 +403,19 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_costs_only_itself_and_less_than_two_seconds(name, small_course, tmp_path):
+def test_hostile_text_costs_only_itself_and_little(name, small_course, tmp_path, at_most):
     path = notebook(tmp_path / "n.ipynb", HOSTILE[name], RIGHT, (HOSTILE[name], "quadruple"))
-    began = time.process_time()
-    work = answers.read(path)
-    assert not work.answer(content.find("double")).problem
-    work.answer(content.find("quadruple"))
-    assert time.process_time() - began < 2
+    with at_most(200):
+        work = answers.read(path)
+        assert not work.answer(content.find("double")).problem
+        work.answer(content.find("quadruple"))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_behind_an_answer_in_a_script_costs_only_itself(name, small_course, tmp_path):
+def test_hostile_text_behind_an_answer_in_a_script_costs_only_itself(name, small_course, tmp_path, at_most):
     (tmp_path / "s.py").write_text(RIGHT + "\nx = 1\n" + HOSTILE[name])
-    began = time.process_time()
-    assert not answers.read(tmp_path / "s.py").answer(content.find("double")).problem
-    assert time.process_time() - began < 2
+    with at_most(200):
+        assert not answers.read(tmp_path / "s.py").answer(content.find("double")).problem
 
 
 def test_what_is_too_much_is_refused_in_a_sentence(small_course, tmp_path, monkeypatch):
@@ -454,13 +451,12 @@ def test_files_that_would_hang_are_not_opened(tmp_path):
             answers.read(tmp_path / name)
 
 
-def test_fifty_megabytes_of_outputs_are_read_quickly(small_course, tmp_path):
+def test_fifty_megabytes_of_outputs_are_read_quickly(small_course, tmp_path, at_most):
     picture = {"output_type": "display_data", "data": {"image/png": "iVBOR" * 200_000}, "metadata": {}}
     made = [{"cell_type": "code", "source": RIGHT, "metadata": {"exercise": "double"}, "outputs": [picture] * 50}]
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": made}))
-    began = time.process_time()
-    work = answers.read(tmp_path / "n.ipynb")
-    assert time.process_time() - began < 2
+    with at_most(200):
+        work = answers.read(tmp_path / "n.ipynb")
     assert work.cells[0].text == RIGHT
 
 

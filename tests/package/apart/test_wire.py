@@ -118,7 +118,7 @@ def test_a_reply_that_trickles_is_late(small_course):
 
 def test_replies_are_limited_altogether(small_course, monkeypatch):
     """The grader keeps them all until the exercise is checked."""
-    monkeypatch.setattr("saelab.apart.remote.TOTAL", 30_000)
+    monkeypatch.setattr("saelab.apart.peer.TOTAL", 30_000)
     with pytest.raises(Gone, match="all replies together are larger"):
         parts_of(Forger(lambda n: reply(n, tensor([7_500]), bytes(30_000))))["double"](torch.ones(1, 1))
     with pytest.raises(Gone, match="all replies together hold more"):
@@ -190,7 +190,8 @@ def test_the_first_question_of_a_test_takes_its_seed_along(small_course):
     asked = []
 
     class Listener:
-        left = 0
+        def begin(self):
+            pass
 
         def ask(self, **request):
             asked.append(request)

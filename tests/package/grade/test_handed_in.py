@@ -15,6 +15,7 @@ import pytest
 from saelab import content
 from saelab.answers import progress
 from saelab.grade.intake import archive, handed_in, reading
+from saelab.grade.intake import folder as folders
 from saelab.grade.intake.examiner import Examiner
 
 RIGHT = "def double(x):\n    return x + x"
@@ -573,17 +574,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("attack", REFUSED, ids=lambda attack: attack.__name__)
-def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_path):
+def test_what_is_refused_is_told_in_a_sentence_and_bob_is_untouched(attack, tmp_path, at_most):
     folder = write(tmp_path / "class", "bob.ipynb")
     alone = only(folder)
     attack(folder)
     before = sorted(p for p in tmp_path.rglob("*"))
-    began = time.process_time()
-    entries, notes = handed_in.find([folder])
-    works = {e.student: reading.load(e) for e in entries}
-    for entry in entries:
-        assert entry.sha256
-    assert time.process_time() - began < 2
+    with at_most(200):
+        entries, notes = handed_in.find([folder])
+        works = {e.student: reading.load(e) for e in entries}
+        for entry in entries:
+            assert entry.sha256
     assert not notes and list(works) == ["bob", "eve"]
     assert entries[0].sha256 == alone.sha256 and [c.text for c in works["bob"].submission.cells] == [RIGHT]
     assert not works["eve"].submission.cells
@@ -737,13 +737,13 @@ def test_of_one_students_many_files_no_more_are_kept_than_say_so(tmp_path, monke
     many = [f"eve/{n % 9}/{n}.{kind}" for n in range(50) for kind in ("py", "dat")]
     for folder in (tmp_path / "class", tmp_path / "wrapped/class"):
         write(folder, "bob.ipynb", *many)
-        assert len(archive.of_folder(folder)) == 1 + 21 + 10
+        assert len(folders.of_folder(folder)) == 1 + 21 + 10
     for path in (tmp_path / "class", tmp_path / "wrapped"):
         entries = {e.student: e for e in handed_in.find([path])[0]}
         assert codes(entries["bob"]) == [RIGHT]
         assert "More than 20 files" in entries["eve"].problems[0] and not entries["eve"].files
     zipped(tmp_path / "class/max.zip", *(name for name in many if name.endswith("py")))
-    (listed,) = [f for f in archive.of_folder(tmp_path / "class") if f.suffix == ".zip"]
+    (listed,) = [f for f in folders.of_folder(tmp_path / "class") if f.suffix == ".zip"]
     monkeypatch.setattr(archive, "MEMBERS", 100)
     assert len(archive.of_zip(listed, 100)) == 21
 

@@ -4,7 +4,6 @@ import functools
 import importlib
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,13 +69,12 @@ def pocket(published):
     return lab("pocket")
 
 
-def test_the_pocket_lab_is_ready_in_two_seconds_after_the_imports(pocket):
+def test_the_pocket_lab_is_ready_at_once_after_the_imports(pocket, at_most):
     from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
 
-    started = time.process_time()
-    here = lab("pocket")
-    assert here.activations(here.sites[0], here.tokens(2, 8)).shape == (2, 8, 32)
-    assert time.process_time() - started < 2
+    with at_most(200):
+        here = lab("pocket")
+        assert here.activations(here.sites[0], here.tokens(2, 8)).shape == (2, 8, 32)
 
 
 def test_stored_in_half_precision_the_model_comes_back_in_float32(pocket):

@@ -9,7 +9,8 @@ that answers (`python -m saelab.apart.worker FD`, or a jailed child of the grade
 from there is trusted.
 """
 
-from .remote import Peer, RemoteParts, SeparateProcess, environment
+from .peer import Peer, SeparateProcess, environment
+from .remote import RemoteParts
 from .wire import WireError, decode, encode, receive, send
 
 __all__ = [

@@ -26,7 +26,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from . import archive, instead, owners
+from . import archive, folder, instead, owners
 from .archive import FILES, METADATA, File, FileProblem, clean
 from .gradescope import About, metadata
 from .owners import Owner, Parcel, below
@@ -83,9 +83,9 @@ def _parcels_of(path: Path, order: int, alone: bool, apart_from: Path) -> list[P
     if stat.S_ISLNK(kind):
         raise FileProblem(f"{clean(path.name)} is a link, and links are not followed. Give what it points to.")
     if stat.S_ISDIR(kind):
-        if path.resolve() == apart_from or archive.is_results(path):
+        if path.resolve() == apart_from or folder.is_results(path):
             return []
-        return _split(path.resolve(), archive.of_folder(path, apart_from), order, alone)
+        return _split(path.resolve(), folder.of_folder(path, apart_from), order, alone)
     if not stat.S_ISREG(kind):
         raise FileProblem(f"{clean(path.name)} is no notebook, script, folder or zip.")
     if not archive.is_wanted(path.name):
@@ -99,7 +99,7 @@ def _parcels_of(path: Path, order: int, alone: bool, apart_from: Path) -> list[P
         owner = Owner(("folder", str(home)), home.name, home.name, how="the folder around the course's notebooks")
     owner = owner or Owner(("name", str(here), owners.nfc(path.stem)), path.stem, path.stem, how="the name of the file")
     parcel = Parcel(owner, here.name, order, notes=[owner.note] * bool(owner.note), single=owner.key[0] != "name")
-    _add(parcel, archive.of_path(path, owner.parts or (path.name,)))
+    _add(parcel, folder.of_path(path, owner.parts or (path.name,)))
     return [parcel]
 
 
