@@ -199,7 +199,7 @@ guess_lr.came_out(1 - quality(mine, acts).fvu, within=0.03)
 #
 # ## What carries over, and what doesn't
 #
-# The code does: `lab("gpt2-small")` and `lab("gemma-2-2b")` have the interface of `lab("pocket")`, with `--lab` in the
-# command above, where a model hub can be reached. The figures don't. A real model comes with no list of true factors,
-# and its dictionaries have tens of thousands of latents and see billions of tokens. What you learned to measure here
-# against the truth can be measured there only against nulls.
+# The code does: `lab("gpt2-small")` and `lab("gemma-3-270m")` have the interface of `lab("pocket")`, with `--lab` in
+# the command above, where a model hub can be reached. The figures don't. A real model comes with no list of true
+# factors, and its dictionaries have tens of thousands of latents and see billions of tokens. What you learned to
+# measure here against the truth can be measured there only against nulls.

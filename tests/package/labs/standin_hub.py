@@ -7,6 +7,7 @@ numbers only. A repository with a file `.gated` is refused as one whose licence 
 
 import hashlib
 import json
+import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,7 +99,11 @@ class Handler(BaseHTTPRequestHandler):
         return file | {"oid": hashlib.sha1(file["path"].encode()).hexdigest()}
 
     def send(self, content: bytes, kind: str, with_body: bool):
-        self.send_response(200)
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {asked[1]}-{asked[2]}/{len(content)}")
+            content = content[int(asked[1]) : int(asked[2]) + 1]
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
@@ -136,7 +141,14 @@ def tiny_hub(root: Path) -> Path:
     models, datasets = root / "models", root / "datasets"
     tiny_gpt2(models / "openai-community/gpt2", tokenizer("<|endoftext|>"), layers=3)
     tiny_gemma(models / "google/gemma-2-2b", tokenizer("<bos>"))
-    gpt2_dictionary(models / "jbloom/GPT2-Small-SAEs-Reformatted", "blocks.1.hook_resid_pre")
+    tiny_gemma_3(models / "google/gemma-3-270m", tokenizer("<bos>"))
+    gpt2_dictionary(models / "jbloom/GPT2-Small-SAEs-Reformatted/blocks.1.hook_resid_pre", "blocks.1.hook_resid_pre")
+    mlp_out = models / "tommmcgrath/gpt2-small-mlp-out-saes/sae_group_gpt2_blocks.0.hook_mlp_out_24576:v1"
+    gpt2_dictionary(mlp_out, "blocks.0.hook_mlp_out", normalize_activations="expected_average_only_in")
+    scope_2 = models / "google/gemma-scope-2-270m-pt"
+    gemma_3_dictionary(scope_2 / "resid_post_all/layer_0_width_16k_l0_small")
+    gemma_3_dictionary(scope_2 / "transcoder_all/layer_1_width_16k_l0_small", skips=False)
+    gemma_3_dictionary(scope_2 / "transcoder_all/layer_1_width_16k_l0_small_affine", skips=True)
     gemma_dictionary(models / "google/gemma-scope-2b-pt-res/layer_0/width_16k/average_l0_105")
     corpus(datasets / "NeelNanda/pile-10k")
     gated = models / "google/gemma-2-2b-it"
@@ -185,13 +197,24 @@ def tiny_gemma(folder: Path, its_tokenizer) -> None:
     _save(Gemma2ForCausalLM(Gemma2Config(**size, **heads, **special)), its_tokenizer, folder, None)
 
 
-def gpt2_dictionary(repository: Path, site: str) -> None:
-    """One dictionary of gpt2-small-res-jb: SAELens's files, with the old keys that these still have."""
+def tiny_gemma_3(folder: Path, its_tokenizer) -> None:
+    """A random Gemma 3 of d_model 32."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    torch.manual_seed(0)
+    special = {"bos_token_id": its_tokenizer.bos_token_id, "eos_token_id": its_tokenizer.eos_token_id}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "num_hidden_layers": 2}
+    size = {"vocab_size": len(its_tokenizer), "hidden_size": 32, "intermediate_size": 16, "sliding_window": 32}
+    _save(Gemma3ForCausalLM(Gemma3TextConfig(**size, **heads, **special)), its_tokenizer, folder, None)
+
+
+def gpt2_dictionary(folder: Path, site: str, **more) -> None:
+    """One dictionary of gpt2-small: SAELens's files, with the old keys that these still have, and more in its cfg."""
     import torch
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    folder = repository / site
     folder.mkdir(parents=True)
     W_enc = torch.randn(32, 64)
     weights = {"W_enc": W_enc, "W_dec": W_enc.T.contiguous(), "b_enc": torch.zeros(64), "b_dec": torch.ones(32)}
@@ -199,7 +222,24 @@ def gpt2_dictionary(repository: Path, site: str) -> None:
     save_file({"sparsity": torch.zeros(64)}, folder / "sparsity.safetensors")
     cfg = {"model_name": "gpt2-small", "hook_point": site, "hook_point_layer": 1, "d_in": 32, "d_sae": 64}
     cfg |= {"dtype": "torch.float32", "context_size": 128, "dataset_path": "Skylion007/openwebtext"}
-    (folder / "cfg.json").write_text(json.dumps(cfg))
+    (folder / "cfg.json").write_text(json.dumps(cfg | more))
+
+
+def gemma_3_dictionary(folder: Path, skips: bool | None = None) -> None:
+    """One dictionary of Gemma Scope 2; with `skips`, a transcoder, with a linear way past its latents or without."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    folder.mkdir(parents=True)
+    W_enc = torch.randn(32, 64)
+    weights = {"w_enc": W_enc, "w_dec": W_enc.T.contiguous(), "b_enc": torch.zeros(64), "b_dec": torch.zeros(32)}
+    weights["threshold"] = torch.full((64,), 0.5)
+    if skips:
+        weights["affine_skip_connection"] = torch.randn(32, 32)
+    save_file(weights, folder / "params.safetensors")
+    cfg = {"architecture": "jump_relu", "model_name": "gemma-v3-270m-pt", "affine_connection": skips or False}
+    (folder / "config.json").write_text(json.dumps(cfg))
 
 
 def gemma_dictionary(folder: Path) -> None:

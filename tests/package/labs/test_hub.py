@@ -23,7 +23,11 @@ from saelab.labs import hub, lab, models
 
 sys.path.insert(0, str(Path(__file__).parent))
 standin_hub = importlib.import_module("standin_hub")
-SITE = {"gpt2-small": "blocks.1.hook_resid_pre", "gemma-2-2b": "blocks.0.hook_resid_post"}
+SITE = {
+    "gpt2-small": "blocks.1.hook_resid_pre",
+    "gemma-2-2b": "blocks.0.hook_resid_post",
+    "gemma-3-270m": "blocks.0.hook_resid_post",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +48,10 @@ def session() -> dict:
     seen: dict = {}
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        gpt2, gemma = lab("gpt2-small"), lab("gemma-2-2b")
-        seen["gpt2-small"] = standin_hub.ablate_the_loudest_latent(gpt2, SITE["gpt2-small"])
-        seen["gemma-2-2b"] = standin_hub.ablate_the_loudest_latent(gemma, SITE["gemma-2-2b"])
+        gpt2, gemma, gemma_3 = lab("gpt2-small"), lab("gemma-2-2b"), lab("gemma-3-270m")
+        for here in (gpt2, gemma, gemma_3):
+            seen[here.name] = standin_hub.ablate_the_loudest_latent(here, SITE[here.name])
+        seen["mlp_out"] = standin_hub.ablate_the_loudest_latent(gpt2, "blocks.0.hook_mlp_out")
     seen["told"] = told.getvalue().splitlines()
 
     tokens = gpt2.tokens(6, 16, seed=5)
@@ -61,6 +66,7 @@ def session() -> dict:
     }
     seen["against transformers"] = against_transformers(gpt2, tokens)
     both = [gpt2.dictionary(site) for site in ("blocks.0.hook_resid_post", "blocks.1.hook_resid_pre")]
+    seen["transcoders"] = [transcoded(gemma_3, skip) for skip in (False, True)]
     seen["same under both names"] = torch.equal(both[0].W_enc, both[1].W_enc)
 
     untrained, mixed = gpt2.control("random_weights"), gpt2.control("shuffled_tokens")
@@ -70,6 +76,8 @@ def session() -> dict:
     seen["mixed has the same model"] = mixed.model is gpt2.model
     seen["second seed"] = sentence(lambda: gpt2.control("second_seed"))
     seen["no transcoder"] = sentence(lambda: gpt2.transcoder(1))
+    seen["no such layer"] = sentence(lambda: gemma_3.transcoder(18))
+    seen["no such architecture"] = sentence(lambda: gpt2.dictionary("blocks.0.hook_mlp_out", "topk"))
     seen["no world"] = sentence(lambda: gpt2.world)
     seen["no such site"] = sentence(lambda: gemma.dictionary("blocks.0.hook_mlp_out"))
     seen["not on the hub"] = sentence(lambda: gemma.dictionary("blocks.1.hook_resid_post"))
@@ -101,6 +109,7 @@ def session() -> dict:
         seen["offline, from_hub"] = models.from_hub("google/gemma-2-9b")
         again = lab("gpt2-small")
         seen["offline, known"] = standin_hub.ablate_the_loudest_latent(again, SITE["gpt2-small"])
+        seen["offline, gemma 3"] = sentence(lambda: lab("gemma-3-270m").dictionary(SITE["gemma-3-270m"]))
         seen["offline, tokens"] = torch.equal(again.tokens(6, 16, seed=5), tokens)
     return seen
 
@@ -125,9 +134,28 @@ def ids_that_saelens_does_not_know() -> list[str]:
 
     known, missing = get_pretrained_saes_directory(), []
     for source in hub.SOURCES.values():
-        there = known[source.release].saes_map
-        missing += [name for name in source.dictionaries.values() if name not in there]
+        for release, name, _ in [*source.dictionaries.values(), *source.transcoders.values()]:
+            missing += [name] * (name not in known[release].saes_map)
     return missing
+
+
+def transcoded(here, skip: bool) -> dict:
+    """A transcoder of layer 1 put in the place of the MLP: what it reads and says, and whether it has a way past."""
+    plain, tokens = hub.models.from_hub(here.source.repository), here.tokens(2, 12)
+    kept = {}
+    norm = plain.model.layers[1].pre_feedforward_layernorm
+    norm.register_forward_hook(lambda module, inputs, output: kept.update(x=output))
+    with torch.no_grad():
+        plain(tokens)
+        transcoder = here.transcoder(1, skip)
+        x = here.activations(transcoder.metadata["hook_name"], tokens)
+        past = x @ transcoder.W_skip if skip else 0.0
+        expected = transcoder.decode(transcoder.encode(x)) + past
+        return {
+            "reads": (x - kept["x"]).abs().max().item(),
+            "says": (transcoder(x) - expected).abs().max().item(),
+            "shape": list(here.activations(transcoder.metadata["hook_name_out"], tokens).shape),
+        }
 
 
 def elsewhere(repository: str):
@@ -145,14 +173,23 @@ def sentence(action) -> str:
     return "nothing was wrong"
 
 
-@pytest.mark.parametrize("name", ["gpt2-small", "gemma-2-2b"])
+@pytest.mark.parametrize("name", SITE)
 def test_the_analysis_that_runs_in_the_pocket_lab_runs_here(name, seen):
-    d_in, d_sae = {"gpt2-small": (32, 64), "gemma-2-2b": (2304, 16384)}[name]
+    d_in, d_sae = (2304, 16384) if name == "gemma-2-2b" else (32, 64)
     standin_hub.assert_complete(seen[name], SITE[name], d_in, d_sae)
 
 
+def test_it_runs_on_what_the_mlp_writes_too(seen):
+    standin_hub.assert_complete(seen["mlp_out"], "blocks.0.hook_mlp_out", 32, 64)
+
+
+def test_transcoders_of_gemma_3_read_what_the_mlp_reads_and_have_a_way_past_where_asked(seen):
+    for found in seen["transcoders"]:
+        assert found["reads"] < 1e-5 and found["says"] < 1e-5 and found["shape"] == [2, 12, 32]
+
+
 def test_memory_is_told_before_the_model_is_loaded_and_too_little_is_a_sentence(seen):
-    assert [line.split(" needs about ")[0] for line in seen["told"]] == ["gpt2-small", "gemma-2-2b"]
+    assert [line.split(" needs about ")[0] for line in seen["told"]] == list(SITE)
     assert seen["too big"].startswith(
         "MemoryError: gemma-2-2b needs about 0.0 GB in float32, and 0.0 GB are free on cpu"
     )
@@ -191,7 +228,9 @@ def test_controls_of_public_models(seen):
 
 
 def test_public_labs_say_what_they_lack(seen):
-    assert 'the transcoders belong to lab("pocket")' in seen["no transcoder"].lower()
+    assert "gpt2-small has no transcoders; there are some in pocket, gemma-3-270m." in seen["no transcoder"]
+    assert "gemma-3-270m has no layer 18: its transcoders are of 0 to 17." in seen["no such layer"]
+    assert "one dictionary at blocks.0.hook_mlp_out, of architecture 'standard'" in seen["no such architecture"]
     assert seen["no world"].startswith("AttributeError: The factors of the text are known")
     assert "gemma-2-2b has no dictionary at 'blocks.0.hook_mlp_out'; there are blocks.0.hook" in seen["no such site"]
     assert "could not be fetched from the hub" in seen["not on the hub"]
@@ -199,7 +238,7 @@ def test_public_labs_say_what_they_lack(seen):
 
 def test_every_dictionary_is_in_saelens_directory_and_found_under_both_names(seen):
     assert seen["ids"] == [] and seen["same under both names"]
-    assert len(hub.SOURCES["gpt2-small"].dictionaries) == 13
+    assert len(hub.SOURCES["gpt2-small"].dictionaries) == 25
 
 
 def test_a_licence_that_was_not_accepted_is_told_with_the_page_to_go_to(seen):
@@ -210,6 +249,7 @@ def test_without_a_hub_what_is_here_still_works_and_what_is_not_is_told_at_once(
     assert "google/gemma-2-9b is not on this machine and no model hub can be reached" in seen["offline, unknown"]
     assert seen["offline, seconds"] < 3 and seen["asked"][-1] == "GET offline/from/here", "nothing is tried"
     assert seen["from_hub"] == "GPT2LMHeadModel" and seen["offline, from_hub"] is None
+    assert seen["offline, gemma 3"] == "nothing was wrong"
     assert seen["offline, known"] == seen["gpt2-small"] and seen["offline, tokens"]
 
 

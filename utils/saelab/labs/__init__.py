@@ -2,11 +2,11 @@
 
 The same exercise runs on the pocket model (offline, with known factors) and on public models:
 
-    here = lab("pocket")  # or "gpt2-small", "gemma-2-2b"
+    here = lab("pocket")  # or "gpt2-small", "gemma-3-270m", "gemma-2-2b"
     site = here.sites[0]
     latents = here.dictionary(site).encode(here.activations(site, here.tokens(8, 32)))
 
-Which activations these are: `lab("pocket")` and `lab("gemma-2-2b")` leave the weights as published
+Which activations these are: `lab("pocket")` and the labs of Gemma leave the weights as published
 (LayerNorm not folded, nothing centred), so every hook point shows what transformers computes, under
 TransformerLens's names. `lab("gpt2-small")` alone subtracts its mean from the residual stream, as the
 public dictionaries for it were trained on; logits stay the same there, `attn.hook_z` too.
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 from .models import bridge
 
-NAMES = ("pocket", "gpt2-small", "gemma-2-2b")
+NAMES = ("pocket", "gpt2-small", "gemma-3-270m", "gemma-2-2b")
 __all__ = ["NAMES", "bridge", "lab"]
 
 
 def lab(name: str = "pocket", device: str = "cpu", **options: Any) -> "Lab":
-    """The lab of this name: "pocket", "gpt2-small" or "gemma-2-2b". Nothing big is loaded before it is used.
+    """The lab of this name: "pocket", "gpt2-small", "gemma-3-270m" or "gemma-2-2b".
 
+    Nothing big is loaded before it is used.
     Options of the public ones: `dtype` ("float32", "bfloat16"), `text` (a text file to read instead of
     the public corpus). Raises ValueError for another name, and for a device that isn't there.
     """

@@ -6,10 +6,11 @@ A release of dictionaries is named as SAELens names it, so that what is done her
 import random
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -18,11 +19,19 @@ from saelab import extras
 from saelab.prompts import Prompts
 
 from . import models
-from .base import RAW, Lab, check_control, same_activation
+from .base import RAW, Lab, check_control, listed, same_activation
 from .hub_prompts import KINDS
 
 CORPUS = "NeelNanda/pile-10k"  # 10,000 documents of the Pile, about 33 MB
 PIECE = 20_000  # characters tokenised at a time: documents of the Pile can be very long
+
+
+class Published(NamedTuple):
+    """A dictionary by its release and its id in it, as SAELens names them."""
+
+    release: str
+    id: str
+    architecture: str
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,22 @@ class Source:
     repository: str
     context: int  # tokens
     processing: dict[str, bool]
-    release: str  # of dictionaries, in SAELens
-    architecture: str
-    dictionaries: dict[str, str]  # hook point → id in the release
+    dictionaries: dict[str, Published]  # by hook point, from the first layer to the last
+    transcoders: dict[tuple[int, bool], Published] = field(default_factory=dict)  # by layer, and whether it skips
+
+
+def _gpt2(layer: int) -> dict[str, Published]:
+    """Of a layer from 0 to 11: J. Bloom's dictionary of the stream, T. McGrath's of what the MLP writes."""
+    stream, mlp = f"blocks.{layer}.hook_resid_pre", f"blocks.{layer}.hook_mlp_out"
+    return {
+        stream: Published("gpt2-small-res-jb", stream, "standard"),
+        mlp: Published("gpt2-small-mlp-tm", mlp, "standard"),
+    }
+
+
+def _scope_2(layer: int, folder: str, more: str = "") -> Published:
+    """Gemma Scope 2: the sparser one of 16,384 latents."""
+    return Published(f"gemma-scope-2-270m-pt-{folder}-all", f"layer_{layer}_width_16k_l0_small{more}", "jumprelu")
 
 
 SOURCES = {
@@ -43,18 +65,30 @@ SOURCES = {
         1024,
         # trained on a model whose layers write nothing along the all-ones direction; LayerNorm would drop it anyway
         {"fold_ln": False, "center_writing_weights": True, "center_unembed": False, "fold_value_biases": False},
-        "gpt2-small-res-jb",
-        "standard",
-        {f"blocks.{layer}.hook_resid_pre": f"blocks.{layer}.hook_resid_pre" for layer in range(12)}
-        | {"blocks.11.hook_resid_post": "blocks.11.hook_resid_post"},
+        {site: published for layer in range(12) for site, published in _gpt2(layer).items()}
+        | {"blocks.11.hook_resid_post": Published("gpt2-small-res-jb", "blocks.11.hook_resid_post", "standard")},
+    ),
+    "gemma-3-270m": Source(
+        "google/gemma-3-270m",
+        32768,
+        RAW,
+        {f"blocks.{layer}.hook_resid_post": _scope_2(layer, "res") for layer in range(18)},
+        {
+            (layer, skip): _scope_2(layer, "transcoders", "_affine" * skip)
+            for layer in range(18)
+            for skip in (False, True)
+        },
     ),
     "gemma-2-2b": Source(
         "google/gemma-2-2b",
         8192,
         RAW,
-        "gemma-scope-2b-pt-res-canonical",
-        "jumprelu",
-        {f"blocks.{layer}.hook_resid_post": f"layer_{layer}/width_16k/canonical" for layer in range(26)},
+        {
+            f"blocks.{layer}.hook_resid_post": Published(
+                "gemma-scope-2b-pt-res-canonical", f"layer_{layer}/width_16k/canonical", "jumprelu"
+            )
+            for layer in range(26)
+        },
     ),
 }
 
@@ -108,21 +142,38 @@ class HubLab(Lab):
         stored = next((name for name in same_activation(site) if name in self.source.dictionaries), None)
         if stored is None:
             raise ValueError(f"{self.name} has no dictionary at {site!r}; there are {', '.join(self.sites)}.")
-        if (architecture or self.source.architecture) != self.source.architecture or seed:
-            raise ValueError(f"{self.name} has one dictionary a site, {self.source.architecture!r} with seed 0.")
+        published = self.source.dictionaries[stored]
+        if (architecture or published.architecture) != published.architecture or seed:
+            raise ValueError(
+                f"{self.name} has one dictionary at {site}, of architecture {published.architecture!r} with seed 0."
+            )
+        return self._fetch(published)
+
+    def transcoder(self, layer: int, skip: bool = False) -> "Dictionary":
+        there = self.source.transcoders
+        if not there:
+            others = [name for name, source in SOURCES.items() if source.transcoders]
+            raise ValueError(f"{self.name} has no transcoders; there are some in {listed(['pocket', *others])}.")
+        if (layer, skip) not in there:
+            raise ValueError(f"{self.name} has no layer {layer}: its transcoders are of 0 to {max(there)[0]}.")
+        found = self._fetch(there[layer, skip])
+        found.metadata["hook_name"] = f"blocks.{layer}.mlp.hook_in"  # past the norm; SAELens's hook_mlp_in is before it
+        return found
+
+    def _fetch(self, published: Published) -> "Dictionary":
         if self.control_kind == "random_weights":
             raise ValueError(
                 f"Nobody has published dictionaries for the untrained {self.name}: train one, or take pocket."
             )
         extras.demand("sae-lens")
-        with models.asking_the_hub(f"{self.source.release} ({self.source.dictionaries[stored]})"):
+        with models.asking_the_hub(f"{published.release} ({published.id})"):
             from sae_lens import SAE
+            from sae_lens.loading import pretrained_sae_loaders as loaders
 
-            with warnings.catch_warnings():  # of how the model should be processed: `SOURCES` does that
+            with warnings.catch_warnings(), mock.patch.object(loaders, "get_safetensors_tensor_shapes", _shapes):
+                # what it says of how the model should be processed: `SOURCES` does that
                 warnings.filterwarnings("ignore", r"\s*This SAE has non-empty model_from_pretrained_kwargs")
-                sae = SAE.from_pretrained(
-                    self.source.release, self.source.dictionaries[stored], device=self.device, dtype=self.dtype
-                )
+                sae = SAE.from_pretrained(published.release, published.id, device=self.device, dtype=self.dtype)
         return Dictionary(sae)
 
     def prompts(self, name: str, n: int = 32, seed: int = 0) -> Prompts:
@@ -172,8 +223,8 @@ class HubLab(Lab):
 class Dictionary(torch.nn.Module):
     """A dictionary of SAELens with the names that this course's own have.
 
-    W_enc [d_in, d_sae], W_dec [d_sae, d_in], b_dec [d_in]; b_enc and threshold [d_sae] where it has them.
-    `metadata` is a dictionary with SAELens's keys: "hook_name", "model_name" and more.
+    W_enc [d_in, d_sae], W_dec [d_sae, d_in], b_dec [d_in]; b_enc and threshold [d_sae], and a transcoder's W_skip
+    [d_in, d_in], where it has them. `metadata` is a dictionary with SAELens's keys: "hook_name", "model_name" and more.
     """
 
     def __init__(self, sae: Any):
@@ -184,6 +235,8 @@ class Dictionary(torch.nn.Module):
     def __getattr__(self, name: str):
         if name in ("W_enc", "b_enc", "W_dec", "b_dec", "threshold"):
             return getattr(self.sae, name)
+        if name == "W_skip":
+            return self.sae.W_skip.T  # SAELens has [d_out, d_in]
         return super().__getattr__(name)
 
     @property
@@ -203,8 +256,8 @@ class Dictionary(torch.nn.Module):
         return self.sae.decode(f)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activations → reconstruction, both [..., d_in]."""
-        return self.decode(self.encode(x))
+        """Activations → reconstruction, both [..., d_in]; for a transcoder, what the MLP makes of them."""
+        return self.sae(x)
 
 
 def windows(
@@ -230,6 +283,15 @@ def windows(
         if len(rows) == before:
             raise ValueError(f"No document of this text has {length - 1} tokens: ask for a smaller length.")
     return torch.tensor(rows, dtype=torch.long).reshape(n, length)
+
+
+def _shapes(repository: str, file: str) -> dict[str, list[int]]:
+    """Of the tensors in a file of the hub's. SAELens would ask the hub each time, also for a file that is here."""
+    from huggingface_hub import hf_hub_download
+    from safetensors import safe_open
+
+    with safe_open(hf_hub_download(repository, file), "pt") as opened:
+        return {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
 
 
 def _gigabytes(n: int) -> str:
