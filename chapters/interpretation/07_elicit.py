@@ -263,8 +263,8 @@ assert among["lift, the token"] > among["mean activation, all tokens"] + 0.2, am
 # all, and nearly any order finds the one. So think about *where* the property is present before you think about scores.
 #
 # What does this not show? That the latent found is *about* what you wrote the text for: whatever else these texts have
-# in common raises it too. And where none is raised, the dictionary may lack it, or your text what it needs. In this
-# world a bare list of countries is no sentence, so latents that need a sentence around the country stay off.
+# in common raises it too. And where none is raised, the dictionary may lack it, or your text what it needs: a bare list
+# of months is no sentence, and a latent that needs a sentence around the month may stay off.
 #
 # **An experiment of your own.** Choose a factor, and how many texts you write. At which place of the list, by lift at
 # the token where the factor comes up, is the latent that fits best? (0: it is the first.)
@@ -284,7 +284,7 @@ latent = fit[:, factor].argmax()
 guess_place.came_out((score > score[latent]).sum().item(), within=3)
 
 # %% [markdown]
-# ## Which of them does it react to?
+# ## What in the text does it react to?
 #
 # Say a latent is on at *the* in "While they walked the". Four explanations fit:
 #

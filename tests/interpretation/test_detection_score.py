@@ -45,7 +45,7 @@ def test_with_questions_of_one_sort_only_nothing_is_known(balanced_accuracy, rng
 
 
 def some_peaks(rng, n_on, n_off):  # widely different strengths: most are weak
-    strengths = torch.cat([(rng.permutation(n_on) + 1.0) ** 3, torch.zeros(n_off)])
+    strengths = torch.cat([(rng.permutation(n_on) + 1.0) ** 3 / 1e4, torch.zeros(n_off)])
     return strengths[rng.permutation(n_on + n_off)]
 
 
@@ -103,7 +103,7 @@ def test_where_there_are_fewer_all_of_them_are_read(scoring_set, reference, rng,
 
 
 def some_windows(rng, n=24, length=6, share=0.15):  # activations, an explanation that is half right, and keys
-    acts = torch.where(rng.uniform(n, length) < share, rng.uniform(n, length, low=0.01, high=4.0), 0.0)
+    acts = torch.where(rng.uniform(n, length) < share, 10 ** rng.uniform(n, length, low=-4.0, high=1.0), 0.0)
     says = torch.where(rng.uniform(n, length) < 0.7, acts > 0, rng.uniform(n, length) < 0.3)
     return acts, says, rng.permutation(n * length).view(n, length) / 7.0
 
