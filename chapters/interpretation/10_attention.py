@@ -230,8 +230,8 @@ assert behind.max() > 0.3, behind
 
 # %% [markdown]
 # One layer has its peak 7 tokens back: from the present word's earlier place one step forward, to the word that came
-# next. That is induction, and here you see it in what *latents* read, not just in where a head looks. The earlier
-# layers read mostly nearby: they prepare what this one needs in order to know where to look.
+# next. That is induction, and here you see it in what *latents* read, not just in where a head looks. The other layers
+# read mostly nearby, or from all over the text.
 #
 # ## Looking is not taking
 #
@@ -278,10 +278,10 @@ assert at_bos["attention"][0] > 1.3 * at_bos["contributions"][0], at_bos
 assert behind[inducing] > 1.2 * peak, (behind, peak)
 
 # %% [markdown]
-# A head's attention has to go somewhere, even where there is nothing to fetch, and much of it goes to BOS. The latents
-# get less from there than the pattern makes you think. And at the peak it is the other way round: the word behind gives
-# more than its share of the attention. The pattern tells how much of a value is taken, but not what the value has to
-# give, nor whether this latent wants it.
+# A head's attention has to go somewhere, even where there is nothing to fetch, and in layer 0 a good part of it goes to
+# BOS. The latents get less from there than the pattern makes you think. And at the peak it is the other way round: the
+# word behind gives more than its share of the attention. The pattern tells how much of a value is taken, but not what
+# the value has to give, nor whether this latent wants it.
 #
 # ## Which heads?
 #
