@@ -12,7 +12,7 @@ import pytest
 
 from saelab import cli, content
 from saelab.answers import progress
-from saelab.desk import commands
+from saelab.desk import watching
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_ctrl_c_ends_a_check_whose_code_swallows_it(command, folder, capsys, mon
 
 
 def test_watching_begins_with_what_is_saved_from_then_on(folder):
-    saved = commands.watch(folder, pause=0.0)
+    saved = watching.events(folder, pause=0.0)
     write(folder, "double", RIGHT)  # before anybody asks for the first change
     assert next(saved) == [folder / "small/01_small.ipynb"]
 
@@ -332,7 +332,7 @@ def test_watching_follows_a_renamed_copy_and_says_what_it_checks(folder, capsys,
         (folder / "small/broken.ipynb").write_text("{")
         yield sorted(folder.glob("small/[!0]*.ipynb"))
 
-    monkeypatch.setattr(commands, "watch", save_two)
+    monkeypatch.setattr(watching, "events", save_two)
     status, text = run(capsys, "watch")
     assert status == 0 and "small/My copy.ipynb\n✓ small/double" in text
     assert "small/empty.ipynb: no exercises in it" in text and "is not a notebook" in text
