@@ -182,7 +182,7 @@ def run_watch(_arguments) -> int:
     print(f"Watching {folder}. Save a notebook to have it checked; Ctrl-C ends this.", flush=True)
     _one_thread()
     with terminal.stoppable() as go_on:
-        watching.Watcher(folder, go_on).follow(happened)
+        watching.Watcher(folder, go_on, sys.stdin.isatty()).follow(happened)
     return 0
 
 
@@ -218,7 +218,7 @@ def run_submit(arguments) -> int:
     print("\n".join(["", *submitting.write(folder, files, path)]))
     if arguments.out is None:
         again = " ".join(["saelab submit", *filter(None, [arguments.exercise]), "--out NAME.zip"])
-        print(f"Where no platform puts your name on it (by mail, say), do that: {again}")
+        print(f"If you send it by mail, put your name on it: {again}")
     return 0
 
 

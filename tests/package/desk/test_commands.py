@@ -15,25 +15,6 @@ from saelab.answers import progress
 from saelab.desk import watching
 
 
-@pytest.fixture
-def folder(small_course, tmp_path, monkeypatch):
-    """A student's folder, just started, from notebooks built for the small course."""
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook()
-    for exercise in content.exercises():
-        meta = {"exercise": exercise.name}
-        notebook.cells += [
-            nbformat.v4.new_code_cell(exercise.starter, metadata=meta, id=exercise.name),
-            nbformat.v4.new_code_cell(f"check({exercise.name})", id=f"check-{exercise.name}"),
-        ]
-    nbformat.write(notebook, small_course / "chapters/small/01_small.ipynb")
-    home = tmp_path / "mine"
-    assert cli.main(["start", str(home)]) == 0
-    monkeypatch.chdir(home)
-    return home
-
-
 def write(folder, name: str, code: str) -> None:
     """Put an answer into the student's notebook."""
     path = folder / "small/01_small.ipynb"
@@ -215,7 +196,7 @@ def test_doctor_tells_what_is_wrong_with_a_notebook(folder, capsys):
     assert status == 1 and "is not a notebook" in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status"], []])
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], [], ["submit"]])
 def test_torch_is_not_imported_for_looking_around(arguments, folder):
     code = f"import sys; from saelab import cli\ntry: cli.main({arguments!r})\nexcept SystemExit: pass\n"
     code += "heavy = {'torch', 'jupytext', 'nbformat', 'plotly', 'numpy'} & set(sys.modules); assert not heavy, heavy"

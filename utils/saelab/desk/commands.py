@@ -74,18 +74,17 @@ def start(folder: Path, inside: bool = False) -> list[str]:
                 made += 1
     if not (folder / progress.FILE).exists():
         progress.save(folder, {})
-    theirs = contents.write(folder)
+    page = contents.write(folder)
     first = next((p for c in content.chapters() for p in sorted((folder / c).glob("*.ipynb"))), folder)
     wrote = f"Wrote {_count(made, 'notebook')} into {folder}/."
     lines = [wrote if made else f"All notebooks are in {folder}/ already."]
     if made and kept:
         lines.append(f"Yours ({kept}) are as you left them.")
-    lines += [theirs] * bool(theirs)
+    lines.append(page)
     go = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))}, then "
     return [
         *lines,
-        f"Next: {go}open {first.relative_to(folder)} (jupyter lab). `saelab` shows where you are, "
-        f"{contents.FILE} all there is.",
+        f"Next: {go}open {first.relative_to(folder)} (jupyter lab). `saelab` shows where you are.",
     ]
 
 

@@ -59,23 +59,29 @@ def _box(name: str, code: str) -> str:
 
 
 def beside(own: str, ours: str, width: int) -> str:
-    """Two pieces of code in columns of a terminal so many characters wide, under the lines that both begin with.
+    """Two pieces of code under the lines that both begin with, in columns of a terminal so many characters wide.
 
-    Where a line would not fit, they stand one after the other, whole.
+    Where a line would not fit into its column, they stand one after the other, whole.
     """
     mine, theirs = (text.expandtabs(4).strip("\n").split("\n") for text in (own, ours))
     if mine == theirs:
         return f"{ours}\n\nYours is the same to the letter."
     same = next((n for n, (a, b) in enumerate(zip(mine, theirs)) if a != b), min(len(mine), len(theirs)))
-    head, left, right = mine[:same], [YOURS, *mine[same:]], [OURS, *theirs[same:]]
-    column = max(map(len, left))
-    other = max(map(len, right))
-    fits = max([column + len(BETWEEN) + other, *map(len, head)]) <= width
-    if fits and same < min(len(mine), len(theirs)):
-        rule = "─" * (column + 1) + "┼" + "─" * (other + 1)
-        rows = [*_columns(left[:1], right[:1], column), rule, *_columns(left[1:], right[1:], column)]
-        return "\n".join([*head, *[""] * bool(head), *rows])
-    return f"{YOURS}:\n\n{own.strip(chr(10))}\n\n{OURS}:\n\n{ours.strip(chr(10))}"
+    head, mine, theirs = mine[:same], mine[same:], theirs[same:]
+    above = "\n".join([*head, *[""] * bool(head)])
+    left, right = [YOURS, *_outdented(mine, theirs)], [OURS, *_outdented(theirs, mine)]
+    column, other = (max(map(len, lines)) for lines in (left, right))
+    if column + len(BETWEEN) + other > width:
+        return "\n".join([above, f"{YOURS}:", "", *mine, "", f"{OURS}:", "", *theirs]).strip("\n")
+    rule = "─" * (column + 1) + "┼" + "─" * (other + 1)
+    rows = [*_columns(left[:1], right[:1], column), rule, *_columns(left[1:], right[1:], column)]
+    return "\n".join([above, *rows]).strip("\n")
+
+
+def _outdented(lines: list[str], others: list[str]) -> list[str]:
+    """The lines without the blanks that all of both begin with."""
+    blanks = min((len(line) - len(line.lstrip()) for line in [*lines, *others] if line.strip()), default=0)
+    return [line[blanks:] for line in lines]
 
 
 def _columns(left: list[str], right: list[str], column: int) -> list[str]:

@@ -129,15 +129,14 @@ def published() -> dict[str, str]:
 
 
 def write(home: Path) -> str:
-    """Make the page of a student's folder, or bring it up to date; a sentence where a file of theirs is in its place."""
+    """Make the page of a student's folder, or bring it up to date; returns a sentence about it."""
     path = home / FILE
     if not os.path.lexists(path):
         entries = progress.load(home)[0]
         write_atomically(path, dump(notebook(page(entries, published()["colab"], home), published())))
-        return ""
-    if refresh(home):
-        return ""
-    return f"{FILE} in it is not the course's, so it stays. To get the contents page, rename it and start again."
+    elif not refresh(home):
+        return f"{FILE} in it is not the course's, so it stays. To get the contents page, rename it and start again."
+    return f"{FILE} in it is the page of all sections."
 
 
 def refresh(home: Path) -> bool:

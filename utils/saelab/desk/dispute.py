@@ -109,8 +109,8 @@ def _words(code: str) -> set[str]:
 
 def nameless(text: str, home: Path, words: set[str] = frozenset()) -> str:  # type: ignore[assignment]
     """Text in which the machine's folders, its name and its user's are replaced, unless they are one of `words`."""
-    places = {str(home): "COURSE", str(content.root()): "SAELAB", sys.prefix: "PYTHON", sys.base_prefix: "PYTHON"}
-    places |= {tempfile.gettempdir(): "TMP", str(Path.home()): "HOME", os.getcwd(): "FOLDER"}
+    places = {os.getcwd(): "FOLDER", tempfile.gettempdir(): "TMP", str(Path.home()): "HOME"}
+    places |= {sys.prefix: "PYTHON", sys.base_prefix: "PYTHON", str(content.root()): "SAELAB", str(home): "COURSE"}
     for place in sorted((p for p in places if len(p) > 3), key=len, reverse=True):
         for written in (place, place.replace("\\", "\\\\")):
             text = re.sub(re.escape(written) + r"(?![\w-])", places[place], text)

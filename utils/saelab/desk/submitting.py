@@ -86,6 +86,7 @@ def contents_of(chapters: list[str], files: list[Packed], entries: dict[str, Ent
         for exercise in content.exercises(chapter):
             mark, word = WORDS[progress.status(entries, exercise)]
             lines.append(f"  {mark} {content.number(exercise):<5} {exercise.name:<24} {word}")
+    lines.append("Files, as last saved")
     width = max(len(file.name) for file in files)
     for file in files:
         when = datetime.datetime.fromtimestamp(file.saved).strftime("%Y-%m-%d %H:%M")

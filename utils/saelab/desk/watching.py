@@ -65,8 +65,8 @@ def _read_lines(number: int, keys: Keys) -> None:
 class Watcher:
     """Goes on from event to event; remembers what it has checked, so that only a changed answer is checked again."""
 
-    def __init__(self, folder: Path, go_on: Callable[[], None]):
-        self.folder, self.go_on = folder, go_on
+    def __init__(self, folder: Path, go_on: Callable[[], None], keys: bool = True):
+        self.folder, self.go_on, self.keys = folder, go_on, keys
         self.checked: dict[tuple[Path, str], tuple[list[str], Report]] = {}
         self.at: Exercise | None = None  # which one a hint would be about
 
@@ -111,7 +111,8 @@ class Watcher:
         contents.refresh(self.folder)
         reports = [self.checked[path, e.id][1] for e in exercises]
         open_ones = [e for e, report in zip(exercises, reports) if not report.passed]
-        self.at = next((e for e in open_ones if e in changed), next(iter(open_ones), None))
+        tried = [e for e in open_ones if self.checked[path, e.id][1].status != "not-started"]
+        self.at = next((e for e in tried if e in changed), next(iter([*tried, *open_ones]), None))
         print("\n".join(self._where(exercises)), flush=True)
 
     def _code(self, path: Path, exercise: Exercise, work: Submission) -> list[str]:
@@ -140,6 +141,8 @@ class Watcher:
         lines = ["", f"{section.title}  {commands.bar(entries, section.exercises)}"]
         if progress.first_open(entries) != self.at:
             lines.append(commands.whats_next(entries)[0])
+        if not self.keys:
+            return [*lines, f"Stuck: saelab hint {self.at.name}"] if self.at else lines
         hint = f"{HINT}, Enter: a hint for {self.at.name} · " if self.at else ""
         return [*lines, f"{hint}{STOP}, Enter: stop watching"]
 
