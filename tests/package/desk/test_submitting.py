@@ -9,8 +9,10 @@ import zipfile
 
 import pytest
 
+from saelab import content
 from saelab.answers import progress
-from saelab.grade.intake import handed_in, reading
+from saelab.desk import contents
+from saelab.grade.intake import handed_in, owners, reading
 
 RIGHT = "def double(x):\n    return x + x"
 WRONG = "def quadruple(x):\n    return 3 * x"
@@ -58,9 +60,17 @@ def test_a_zip_is_one_students_alone_in_a_class_and_from_a_platform(folder, answ
         assert not work.problems and [f.name for f in entry.files] == [NOTEBOOK]
 
 
-def test_a_folder_with_its_contents_page_is_graded_as_before(folder):
-    (entry,) = handed_in.find([folder])[0]
-    assert entry.student == "mine" and not reading.load(entry).problems
+def test_a_folder_with_its_contents_page_is_graded_as_one_without(folder, small_course):
+    shutil.copy(folder / contents.FILE, small_course / "chapters")
+    owners._course.cache_clear()
+    (folder / progress.FILE).unlink()
+    (folder / "scratch.ipynb").write_text((folder / NOTEBOOK).read_text())
+    for page in ((folder / contents.FILE).read_text(), "{"):
+        (folder / contents.FILE).write_text(page)
+        (entry,) = handed_in.find([folder])[0]
+        work = reading.load(entry)
+        assert entry.student == "mine" and not work.may_be_unread(content.find("double"))
+    owners._course.cache_clear()
 
 
 AMISS = {

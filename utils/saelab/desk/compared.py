@@ -55,7 +55,7 @@ class Beside(Note):
 def _box(name: str, code: str) -> str:
     style = "margin:.2em 0;padding:.4em .8em;border:1px solid #7d8590;background:transparent;color:inherit"
     pre = f"<pre style='{style};overflow-x:auto'>{html.escape(code)}</pre>"
-    return f"<div style='flex:1 1 36em;min-width:0'><b>{name}</b>{pre}</div>"
+    return f"<div style='flex:1 1 25em;min-width:0'><b>{name}</b>{pre}</div>"
 
 
 def beside(own: str, ours: str, width: int) -> str:

@@ -25,7 +25,8 @@ NEXT = "→"
 def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -> str:
     """The map as Markdown. `colab` is the address behind which a notebook's `chapter/name.ipynb` opens in Colab.
 
-    Sections that have no notebook don't appear; in a student's folder `home`, one that is missing there has no link.
+    In a student's folder `home`, sections that the course has no notebook of don't appear, and one that is missing there
+    has no link. Without a folder all appear, since `saelab build` makes the notebooks of all.
     """
     lines = ["# Contents", "", *_continue(entries, home), ""]
     if home:
@@ -36,7 +37,7 @@ def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -
     if colab:
         lines += ["In Colab, use the links called *Colab*: the others lead from file to file at home.", ""]
     for chapter in content.chapters():
-        sources = [s for s in content.sources(chapter) if s.path.with_suffix(".ipynb").is_file()]
+        sources = [s for s in content.sources(chapter) if home is None or s.path.with_suffix(".ipynb").is_file()]
         if sources:
             lines += _chapter(chapter, sources, entries, colab, home)
     return "\n".join(lines).rstrip()
