@@ -25,7 +25,7 @@ NEXT = "→"
 def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -> str:
     """The map as Markdown. `colab` is the address behind which a notebook's `chapter/name.ipynb` opens in Colab.
 
-    In a student's folder `home`, sections that the course has no notebook of don't appear, and one that is missing there
+    In a student's folder `home`, sections without a notebook in the course don't appear, and one that is missing there
     has no link. Without a folder all appear, since `saelab build` makes the notebooks of all.
     """
     lines = ["# Contents", "", *_continue(entries, home), ""]
