@@ -17,11 +17,15 @@ import nbformat
 
 from saelab import checking, content
 from saelab.content import Cell, Exercise, Source, SourceError, solution_lines
+from saelab.desk import contents
 from saelab.files import write_atomically
 from saelab.report import Report, TestResult
 
 ROOT = Path(__file__).resolve().parents[1]
-opening = SimpleNamespace(**runpy.run_path(str(ROOT / "build" / "opening.py")))  # beside this file, in no package
+opening, closing = (
+    SimpleNamespace(**runpy.run_path(str(ROOT / "build" / name)))  # beside this file, in no package
+    for name in ("opening.py", "closing.py")
+)
 CHECK_TAG = "nbval-check-output"
 
 
@@ -44,7 +48,7 @@ def exercise_notebook(source: Source) -> nbformat.NotebookNode:
             cells += [_markdown(caption(exercise)), _code(exercise.starter, _exercise_meta(exercise))]
         elif cell.role in (None, "setup"):
             cells.append(_copy(raw))
-    return _notebook(source, cells, "exercises")
+    return _notebook(source, [*cells, _closing(source, "chapters")], "exercises")
 
 
 def solution_notebook(source: Source) -> nbformat.NotebookNode:
@@ -64,7 +68,7 @@ def solution_notebook(source: Source) -> nbformat.NotebookNode:
             cells.append(_checked(source, cell))
         elif cell.role in (None, "setup"):
             cells.append(_copy(raw))
-    return _notebook(source, cells, "solutions")
+    return _notebook(source, [*cells, _closing(source, "solutions")], "solutions")
 
 
 def reference_module(source: Source) -> str:
@@ -81,10 +85,23 @@ def _opening(source: Source, kind: str) -> list[nbformat.NotebookNode]:
     return [_markdown(head), _code(opening.setup_cell(source, where))]
 
 
+def _closing(source: Source, kind: str) -> nbformat.NotebookNode:
+    """The last cell: where to go from here."""
+    return _markdown(closing.last_cell(source, kind, opening.published(ROOT / "pyproject.toml").colab("chapters")))
+
+
+def contents_page() -> tuple[Path, str]:
+    """The contents page beside the chapters: without progress, and with what the student's own has to know."""
+    where = opening.published(ROOT / "pyproject.toml")
+    colab = where.colab("chapters")
+    made = contents.notebook(contents.page({}, colab), {"repository": where.repository, "colab": colab})
+    nbformat.validate(made)
+    return content.root() / "chapters" / contents.FILE, contents.dump(made)
+
+
 def caption(exercise: Exercise) -> str:
     """The line above an exercise: what it is worth, how long it takes, where help is."""
-    dots = {key: "●" * exercise.meta.get(key, 0) + "○" * (5 - exercise.meta.get(key, 0)) for key in STARS}
-    graded = " · ".join(f"{key} {dots[key]}" for key in STARS if key in exercise.meta)
+    graded = " · ".join(f"{key} {contents.dots(exercise, key)}" for key in STARS if key in exercise.meta)
     worth = f"{exercise.points} point{'s' * (exercise.points != 1)} · about {exercise.minutes} minutes"
     stuck = f'stuck? `hint("{exercise.name}")`'
     return f"**Exercise {content.number(exercise)} · `{exercise.name}`** · {worth} · {graded} · {stuck}"
@@ -191,7 +208,8 @@ def problems() -> list[str]:
 
 def _everything() -> dict[Path, str]:
     all_sources = [source for chapter in content.chapters() for source in content.sources(chapter)]
-    return {path: text for source in all_sources for path, text in outputs_of(source).items()}
+    made = {path: text for source in all_sources for path, text in outputs_of(source).items()}
+    return made | dict([contents_page()])
 
 
 def _exercise_problems(exercise: Exercise) -> list[str]:

@@ -31,6 +31,12 @@ class Published(NamedTuple):
     def tag(self) -> str:
         return f"v{__version__}"
 
+    def colab(self, folder: str) -> str:
+        """The address in Colab of a folder of notebooks, in the version that they install; "" while there is none."""
+        if not self.repository:
+            return ""
+        return f"{self.repository.replace('https://github.com', f'{COLAB}/github')}/blob/{self.tag}/{folder}"
+
 
 def published(settings: Path) -> Published:
     """What pyproject.toml says; raises SourceError for an address that no badge can be made of."""
@@ -95,8 +101,7 @@ def badge(source: Source, where: Published, kind: str) -> str:
         return (
             "*There is no Colab badge yet, as the course is not published: in Colab, the set-up cell says what to do.*"
         )
-    path = f"{kind}/{source.chapter}/{source.stem}.ipynb"
-    link = f"{where.repository.replace('https://github.com', f'{COLAB}/github')}/blob/{where.tag}/{path}"
+    link = f"{where.colab(kind)}/{source.chapter}/{source.stem}.ipynb"
     return f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({link})"
 
 

@@ -13,6 +13,7 @@ _HOMES = {
     "check": "desk.notebook",
     "hint": "desk.notebook",
     "solution": "desk.notebook",
+    "dispute": "desk.notebook",
     "predict": "desk.predictions",
     "reference": "content",
     "lab": "labs",
@@ -20,8 +21,8 @@ _HOMES = {
     "highlight": "viewers",
 }
 _HOMES |= dict.fromkeys(_KEEPING, "desk.keeping")
-__all__ = ["check", "hint", "lab", "predict", "reference", "solution", "plots", "models", "viewers", "dashboard"]
-__all__ += ["highlight", *_KEEPING, "__version__"]
+__all__ = ["check", "dispute", "hint", "lab", "predict", "reference", "solution", "plots", "models", "viewers"]
+__all__ += ["dashboard", "highlight", *_KEEPING, "__version__"]
 
 # Libraries that this course imports ask for Jupyter's widgets; without them their progress bars are plain, and as good.
 warnings.filterwarnings("ignore", "IProgress not found")

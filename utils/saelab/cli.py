@@ -6,14 +6,15 @@ import json
 import os
 import re
 import runpy
+import shlex
+import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from saelab import __version__, answers, content
 from saelab.answers import progress
 from saelab.content import SourceError
-from saelab.desk import commands, terminal
+from saelab.desk import commands, compared, contents, dispute, resetting, submitting, terminal, watching
 from saelab.files import trouble
 
 
@@ -84,6 +85,11 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
     sub.add_argument("--all", action="store_true", help="all its hints at once")
     sub = command("solution", run_solution, "the solution, once you have passed", "1")
     sub.add_argument("--give-up", action="store_true", help="show it although you have not passed")
+    sub = command("submit", run_submit, "one zip of a chapter, or of all, for your instructor", "?")
+    sub._actions[-1].metavar = "CHAPTER"
+    sub.add_argument("--out", type=Path, metavar="FILE", help="write it here (default: beside the course folder)")
+    sub = command("dispute", run_dispute, "is the check wrong? write a report of your answer to pass on", "1")
+    sub.add_argument("--seed", default="0", help="seed of the checks' random numbers (default 0)")
     command("reset", run_reset, "put an exercise's cell back to its start; your notebook is kept", "1")
     command("doctor", run_doctor, "is everything installed and in order?")
     if argv[:1] == ["grade"]:  # its arguments are known to the grader alone
@@ -151,7 +157,10 @@ def run_check(arguments) -> int:
             notes += progress.record(report.exercise, report.status, folder) if folder else []
             reports.append(report)
             if not arguments.json:
-                print(report if len(exercises) == 1 or report.status in ("failed", "error") else _short(report))
+                report.notes += _offer(report, arguments.seed) if folder else []
+                print(report if len(exercises) == 1 or report.status in ("failed", "error") else report.brief)
+    if folder:
+        contents.refresh(folder)
     if arguments.json:
         print(json.dumps([report.to_dict() for report in reports], indent=1))
     elif folder and any(report.passed for report in reports):
@@ -161,39 +170,20 @@ def run_check(arguments) -> int:
     return 0 if all(report.passed for report in reports) and not problems else 1
 
 
-def _short(report) -> str:
-    return "\n  ".join([f"{'✓' if report.passed else '·'} {report.headline}", *report.notes])
+def _offer(report, seed: str) -> list[str]:
+    """How to dispute this report, with the seed that it came of."""
+    seeded = "" if seed == "0" else f" --seed {shlex.quote(seed)}"
+    return dispute.offer(report, f"saelab dispute {report.exercise.partition('/')[2]}{seeded}")
 
 
 def run_watch(_arguments) -> int:
     folder = commands.home()
-    saved = commands.watch(folder)
+    happened = watching.events(folder, watching.typed())
     print(f"Watching {folder}. Save a notebook to have it checked; Ctrl-C ends this.", flush=True)
     _one_thread()
     with terminal.stoppable() as go_on:
-        for changed in saved:
-            for path in changed:
-                _check_saved(path, folder, go_on)
+        watching.Watcher(folder, go_on, sys.stdin.isatty()).follow(happened)
     return 0
-
-
-def _check_saved(path: Path, folder: Path, go_on: Callable[[], None]) -> None:
-    """Check one notebook that was just saved, saying what is running."""
-    try:
-        work = answers.read(path)
-    except answers.SubmissionError as error:
-        print(error, flush=True)
-        return
-    exercises = commands.exercises_in(work)
-    print(f"\n{path.relative_to(folder)}" + ("" if exercises else ": no exercises in it"), flush=True)
-    for exercise in exercises:
-        live = sys.stdout.isatty()
-        print(f"… {exercise.id}\r" if live else "", end="", flush=True)
-        report = commands.check(exercise, work)
-        go_on()
-        report.notes += progress.record(report.exercise, report.status, folder)
-        print("\033[K" if live else "", end="")
-        print(report if report.status in ("failed", "error") else _short(report), flush=True)
 
 
 def run_hint(arguments) -> int:
@@ -208,15 +198,39 @@ def run_hint(arguments) -> int:
 
 def run_solution(arguments) -> int:
     try:
-        print(commands.solution(content.find(arguments.exercise), progress.folder(), arguments.give_up))
+        own, ours = commands.solution(content.find(arguments.exercise), progress.folder(), arguments.give_up)
+        print(compared.beside(own, ours, shutil.get_terminal_size().columns) if own else ours)
     except commands.NotPassed as error:
         sentence = error.sentence(f"saelab hint {error.exercise.name}", "--give-up")
         raise commands.StudentError(sentence) from None
     return 0
 
 
+def run_submit(arguments) -> int:
+    folder, chapters = commands.home(), submitting.chapters_of(arguments.exercise or "")
+    path = submitting.target(folder, chapters, arguments.out)
+    files = submitting.gather(folder, chapters)
+    entries = progress.load(folder)[0]
+    there = [c for c in chapters if any(file.name.startswith(f"{c}/") for file in files)]
+    print("\n".join(submitting.contents_of(there, files, entries)))
+    if warned := submitting.warnings(there, files, entries):
+        print("\n".join(["", "Look at this before you hand it in:", *(f"- {sentence}" for sentence in warned)]))
+    print("\n".join(["", *submitting.write(folder, files, path)]))
+    if arguments.out is None:
+        again = " ".join(["saelab submit", *filter(None, [arguments.exercise]), "--out NAME.zip"])
+        print(f"If you send it by mail, put your name on it: {again}")
+    return 0
+
+
+def run_dispute(arguments) -> int:
+    exercise, folder = content.find(arguments.exercise), commands.home()
+    _one_thread()
+    print("\n".join(commands.disputed(exercise, folder, arguments.seed)))
+    return 0
+
+
 def run_reset(arguments) -> int:
-    print("\n".join(commands.reset(content.find(arguments.exercise), commands.home())))
+    print("\n".join(resetting.reset(content.find(arguments.exercise), commands.home())))
     return 0
 
 

@@ -118,6 +118,11 @@ class Report:
         }
         return f"{self.exercise}: {words[self.status]}"
 
+    @property
+    def brief(self) -> str:
+        """The headline with its mark, and the notes."""
+        return "\n  ".join([f"{'✓' if self.passed else '·'} {self.headline}", *self.notes])
+
     def to_dict(self) -> dict:
         data = asdict(replace(self, failing=None))
         del data["failing"]

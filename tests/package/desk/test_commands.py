@@ -12,26 +12,7 @@ import pytest
 
 from saelab import cli, content
 from saelab.answers import progress
-from saelab.desk import commands
-
-
-@pytest.fixture
-def folder(small_course, tmp_path, monkeypatch):
-    """A student's folder, just started, from notebooks built for the small course."""
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook()
-    for exercise in content.exercises():
-        meta = {"exercise": exercise.name}
-        notebook.cells += [
-            nbformat.v4.new_code_cell(exercise.starter, metadata=meta, id=exercise.name),
-            nbformat.v4.new_code_cell(f"check({exercise.name})", id=f"check-{exercise.name}"),
-        ]
-    nbformat.write(notebook, small_course / "chapters/small/01_small.ipynb")
-    home = tmp_path / "mine"
-    assert cli.main(["start", str(home)]) == 0
-    monkeypatch.chdir(home)
-    return home
+from saelab.desk import watching
 
 
 def write(folder, name: str, code: str) -> None:
@@ -215,7 +196,7 @@ def test_doctor_tells_what_is_wrong_with_a_notebook(folder, capsys):
     assert status == 1 and "is not a notebook" in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status"], []])
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], [], ["submit"]])
 def test_torch_is_not_imported_for_looking_around(arguments, folder):
     code = f"import sys; from saelab import cli\ntry: cli.main({arguments!r})\nexcept SystemExit: pass\n"
     code += "heavy = {'torch', 'jupytext', 'nbformat', 'plotly', 'numpy'} & set(sys.modules); assert not heavy, heavy"
@@ -316,7 +297,7 @@ def test_ctrl_c_ends_a_check_whose_code_swallows_it(command, folder, capsys, mon
 
 
 def test_watching_begins_with_what_is_saved_from_then_on(folder):
-    saved = commands.watch(folder, pause=0.0)
+    saved = watching.events(folder, pause=0.0)
     write(folder, "double", RIGHT)  # before anybody asks for the first change
     assert next(saved) == [folder / "small/01_small.ipynb"]
 
@@ -332,7 +313,7 @@ def test_watching_follows_a_renamed_copy_and_says_what_it_checks(folder, capsys,
         (folder / "small/broken.ipynb").write_text("{")
         yield sorted(folder.glob("small/[!0]*.ipynb"))
 
-    monkeypatch.setattr(commands, "watch", save_two)
+    monkeypatch.setattr(watching, "events", save_two)
     status, text = run(capsys, "watch")
     assert status == 0 and "small/My copy.ipynb\n✓ small/double" in text
     assert "small/empty.ipynb: no exercises in it" in text and "is not a notebook" in text

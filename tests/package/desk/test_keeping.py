@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import saelab
-from saelab.answers import progress
+from saelab.answers import guesses, progress
 from saelab.answers.progress import Entry
 from saelab.desk import keeping
 
@@ -50,6 +50,19 @@ def test_what_drive_keeps_is_there_again_in_a_new_runtime(colab, new_runtime, ca
     saelab.keep_in_drive()
     assert "2 exercises passed" in capsys.readouterr().out
     assert set(progress.load(progress.folder())[0]) == {"small/double", "small/quadruple"}
+
+
+def test_guesses_made_before_go_to_drive_too_and_the_later_ones_stay(colab, new_runtime, monkeypatch):
+    monkeypatch.delenv("SAELAB_PLAIN", raising=False)
+    new_runtime()
+    saelab.keep_in_drive()
+    guesses.remember(guesses.Guess("one?", 1), Path.cwd())
+    early = new_runtime()
+    progress.save(early, {})
+    for question in ("one?", "two?"):
+        guesses.remember(guesses.Guess(question, 2), early)
+    saelab.keep_in_drive()
+    assert [(one.question, one.guess) for one in guesses.load(Path.cwd())] == [("one?", 1), ("two?", 2)]
 
 
 def test_a_downloaded_file_can_be_put_back_in_a_new_runtime(colab, new_runtime, capsys):

@@ -63,7 +63,7 @@ def test_passing_says_what_is_next_and_opens_the_solution(cells):
     assert "must stay secret" in str(cells("solution(double, give_up=True)"))
     passed = str(cells("check(double)"))
     assert "Next: 1.2 Four times (`quadruple`)." in passed and 'solution("double")' in passed
-    assert "must stay secret" in cells("solution(double)")._repr_markdown_()
+    assert "must stay secret" in cells("solution(double)")._repr_html_()
 
 
 def test_a_cell_that_python_could_not_read_is_told_of(cells):

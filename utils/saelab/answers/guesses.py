@@ -43,6 +43,14 @@ def _read(line: str) -> Guess | None:
         return None
 
 
+def carry(source: Path, home: Path) -> None:
+    """Take guesses along from one folder to another, but those that the other has an answer to already."""
+    known = {one.question for one in load(home)}
+    for one in load(source):
+        if one.question not in known:
+            remember(one, home)
+
+
 def remember(guess: Guess, home: Path | None = None) -> None:
     """Keep a guess; a later one for the same question takes its place. Trouble with the file costs nothing.
 

@@ -54,6 +54,16 @@ def _has_notebooks(home: Path) -> bool:
     return False
 
 
+def status(entries: dict[str, Entry], exercise: Exercise) -> str:
+    """passed, started or open: what the folder knows of an exercise."""
+    return entries[exercise.id].status if exercise.id in entries else "open"
+
+
+def first_open(entries: dict[str, Entry]) -> Exercise | None:
+    """Where to go on: the first exercise of the course that isn't passed; None if all are."""
+    return next((e for e in content.exercises() if status(entries, e) != "passed"), None)
+
+
 def load(home: Path) -> tuple[dict[str, Entry], list[str]]:
     """(entries by exercise id, notes to tell the student). A broken file is copied aside, never lost."""
     path = home / FILE

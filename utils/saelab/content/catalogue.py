@@ -46,7 +46,8 @@ def is_checkout() -> bool:
 
 def chapters() -> list[str]:
     """Names of the chapters that have sources, in the order of the course."""
-    folders = [folder for folder in (root() / "chapters").iterdir() if any(folder.glob("[0-9]*.py"))]
+    places = [place for place in (root() / "chapters").iterdir() if place.is_dir()]
+    folders = [folder for folder in places if any(folder.glob("[0-9]*.py"))]
     return [folder.name for folder in sorted(folders, key=lambda f: (chapter_heading(f.name)[0], f.name))]
 
 

@@ -1,13 +1,10 @@
-"""What a student's commands do: start, status, check, hint, solution, reset, watch."""
+"""What a student's commands do: start, status, check, solution, dispute."""
 
 import contextlib
 import itertools
-import json
 import os
 import shlex
-import shutil
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from saelab import answers, content
@@ -17,9 +14,7 @@ from saelab.extras import MissingExtra
 from saelab.files import write_atomically
 from saelab.report import Report
 
-from . import predictions
-
-BACKUPS = "saelab-backups"
+from . import compared, contents, dispute, predictions
 
 
 class StudentError(Exception):
@@ -79,11 +74,13 @@ def start(folder: Path, inside: bool = False) -> list[str]:
                 made += 1
     if not (folder / progress.FILE).exists():
         progress.save(folder, {})
+    page = contents.write(folder)
     first = next((p for c in content.chapters() for p in sorted((folder / c).glob("*.ipynb"))), folder)
     wrote = f"Wrote {_count(made, 'notebook')} into {folder}/."
     lines = [wrote if made else f"All notebooks are in {folder}/ already."]
     if made and kept:
         lines.append(f"Yours ({kept}) are as you left them.")
+    lines.append(page)
     go = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))}, then "
     return [
         *lines,
@@ -102,12 +99,17 @@ def overview(folder: Path) -> list[str]:
     width = max(map(len, titles.values()), default=0)
     for chapter, title in titles.items():
         exercises = content.exercises(chapter)
-        done = [e for e in exercises if _status(entries, e) == "passed"]
-        points = sum(e.points for e in done), sum(e.points for e in exercises)
-        bar = "■" * len(done) + "□" * (len(exercises) - len(done))
-        of = f"{len(done)}/{len(exercises)} exercises, {points[0]}/{points[1]} points"
-        lines.append(f"{title:<{width}}  {bar}  {of}")
+        lines.append(f"{title:<{width}}  {bar(entries, exercises)}")
+    contents.refresh(folder)
     return [*lines, "", *whats_next(entries)]
+
+
+def bar(entries: dict[str, progress.Entry], exercises: list[Exercise]) -> str:
+    """How much of these is passed: a square each, exercises and points."""
+    done = [e for e in exercises if progress.status(entries, e) == "passed"]
+    points = f"{sum(e.points for e in done)}/{sum(e.points for e in exercises)} points"
+    squares = "■" * len(done) + "□" * (len(exercises) - len(done))
+    return f"{squares}  {len(done)}/{len(exercises)} exercises, {points}"
 
 
 def details(folder: Path) -> list[str]:
@@ -120,16 +122,13 @@ def details(folder: Path) -> list[str]:
         worth = f"{_count(exercise.points, 'point')}, {exercise.minutes} min"
         lines.append(f"{mark} {content.number(exercise):<5} {exercise.id:<42} {worth:<18} {hints}".rstrip())
     told = predictions.lines(guesses.load(folder))
+    contents.refresh(folder)
     return [*lines, *[""] * bool(told), *told, "", *whats_next(entries)]
-
-
-def _status(entries: dict[str, progress.Entry], exercise: Exercise) -> str:
-    return entries[exercise.id].status if exercise.id in entries else "open"
 
 
 def whats_next(entries: dict[str, progress.Entry]) -> list[str]:
     """The first exercise that isn't passed yet, and the two commands for it."""
-    exercise = next((e for e in content.exercises() if _status(entries, e) != "passed"), None)
+    exercise = progress.first_open(entries)
     if exercise is None:
         return ["You have passed every exercise there is. Congratulations!"]
     notebook = f"{exercise.chapter}/{exercise.path.stem}.ipynb"
@@ -144,7 +143,7 @@ def check(exercise: Exercise, work: Submission, seed: str = "0", separate: bool 
     try:
         return _check(exercise, work, seed, separate)
     except checking.CheckError as error:
-        note = f"{error} This is the course's mistake, not yours."
+        note = f"{error} {dispute.OURS}"
         return Report(exercise.id, "error", exercise.points, notes=[note])
     except MissingExtra as error:
         return Report(exercise.id, "error", exercise.points, notes=[str(error)])
@@ -186,12 +185,12 @@ def work_in(folder: Path, exercises: Iterable[Exercise]) -> tuple[dict[str, Subm
                 parts.append(answers.read(path))
             except answers.SubmissionError as error:
                 problems.append(str(error))
-        parts += _modules_in(folder, chapter) if parts else []
+        parts += modules_in(folder, chapter) if parts else []
         found[chapter] = answers.merge(parts) if parts else Submission(folder / chapter, [])
     return found, problems
 
 
-def _modules_in(folder: Path, chapter: str) -> list[Submission]:
+def modules_in(folder: Path, chapter: str) -> list[Submission]:
     """The student's own .py files that a notebook may import: beside it, in folders there, and in the course folder."""
     found = []
     paths = itertools.chain(folder.glob("*.py"), (folder / chapter).rglob("*.py"))
@@ -201,109 +200,36 @@ def _modules_in(folder: Path, chapter: str) -> list[Submission]:
     return found
 
 
-def solution(exercise: Exercise, folder: Path | None, give_up: bool) -> str:
-    """The solution's code, once the exercise is passed or given up."""
+def solution(exercise: Exercise, folder: Path | None, give_up: bool, work: Submission | None = None) -> tuple[str, str]:
+    """(the student's code, ours), once the exercise is passed or given up; theirs is "" where it doesn't pass.
+
+    Theirs is looked for in `work`, or else in the notebooks of the folder.
+    """
     entries = progress.load(folder)[0] if folder else {}
-    if _status(entries, exercise) != "passed" and not give_up:
+    if folder and progress.status(entries, exercise) == "passed":
+        work = work or work_in(folder, [exercise])[0][exercise.chapter]
+        return compared.yours(exercise, work), exercise.solution
+    if not give_up:
         seen = entries[exercise.id].hints if exercise.id in entries else 0
         raise NotPassed(exercise, len(exercise.hints) - seen)
-    return exercise.solution
+    return "", exercise.solution
 
 
-def reset(exercise: Exercise, folder: Path) -> list[str]:
-    """Put the starter back into the student's notebook; the notebook as it was is kept in a backup."""
-    path = folder / exercise.chapter / f"{exercise.path.stem}.ipynb"
-    fresh_path = exercise.path.with_suffix(".ipynb")
-    fresh = json.loads(fresh_path.read_text(encoding="utf-8"))
-    if not path.is_file():
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, fresh_path.read_text(encoding="utf-8"))
-        return [f"{path.relative_to(folder)} was missing; it is back, fresh."]
-    try:
-        answers.read(path)
-        notebook = json.loads(path.read_bytes())
-        if not all(isinstance(cell, dict) for cell in notebook["cells"]):
-            raise TypeError
-    except (answers.SubmissionError, ValueError, KeyError, TypeError) as error:
-        what = error if isinstance(error, answers.SubmissionError) else f"{path} is not a notebook of today's kind."
-        raise StudentError(f"{what} To start it afresh, move the file away and run `saelab start` again.") from None
-    backup = _backup(path, folder)
-    cell = next(c for c in fresh["cells"] if _mark(c) == exercise.name)
-    found = [i for i, c in enumerate(notebook["cells"]) if _mark(c) == exercise.name]
-    if found:
-        notebook["cells"][found[-1]] = cell
-    else:
-        notebook["cells"].insert(_place(notebook, fresh, cell), cell)
-    write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
-    with progress.changing(folder) as (entries, notes):
-        entries[exercise.id] = progress.Entry("open", getattr(entries.get(exercise.id), "hints", 0), _today())
-    kept = backup.relative_to(folder)
+def disputed(exercise: Exercise, folder: Path, seed: str) -> list[str]:
+    """Check an exercise again and write down why it may be the check that is wrong; raises StudentError."""
+    work = work_in(folder, [exercise])[0][exercise.chapter]
+    report = check(exercise, work, seed)
+    return dispute_lines(exercise, work, report, seed, folder)
+
+
+def dispute_lines(exercise: Exercise, work: Submission, report: Report, seed: str, folder: Path) -> list[str]:
+    """Write the file about a report that is disputed; raises StudentError where there is nothing to dispute."""
+    if report.passed:
+        raise StudentError(f"{report.headline} There is nothing to dispute, so nothing was written.")
+    if report.status in ("not-started", "missing"):
+        raise StudentError(f"{report.headline} Write your answer first; then there is something to show.")
+    path = dispute.write(exercise, work.answer(exercise), report, seed, folder)
     return [
-        *notes,
-        f"The cell of {exercise.name} is as it was at first. Your notebook as it was: {kept}.",
-        "If the notebook is open, reload it from disk.",
+        f"Wrote {path.name}: your answer, what the check says about it, seed and versions. Nothing was sent.",
+        f"Read it, write into it why you think so, and {dispute.what_to_do()}.",
     ]
-
-
-def _mark(cell: dict) -> object:
-    """The exercise that a cell of a notebook is marked with, if any."""
-    meta = cell.get("metadata")
-    return meta.get("exercise") if isinstance(meta, dict) else None
-
-
-def _place(notebook: dict, fresh: dict, cell: dict) -> int:
-    """Behind the nearest cell that stood before this one in the fresh notebook and is still there."""
-    before = [c["id"] for c in fresh["cells"][: fresh["cells"].index(cell)]]
-    ids = [c.get("id") for c in notebook["cells"]]
-    return next((ids.index(i) + 1 for i in reversed(before) if i in ids), len(ids))
-
-
-def _backup(path: Path, folder: Path) -> Path:
-    target = folder / BACKUPS
-    target.mkdir(exist_ok=True)
-    copies = (target / f"{path.stem}.{number}.ipynb" for number in itertools.count(1))
-    copy = next(c for c in copies if not c.exists())
-    try:
-        shutil.copyfile(path, copy)
-    except OSError:
-        copy.unlink(missing_ok=True)
-        raise
-    return copy
-
-
-def _today() -> str:
-    return time.strftime("%Y-%m-%d")
-
-
-def watch(folder: Path, pause: float = 1.0) -> Iterator[list[Path]]:
-    """The notebooks that were saved since the last look, for ever; the first look is now."""
-    return _saved(folder, _stamps(folder), pause)
-
-
-def _saved(folder: Path, seen: dict[Path, int], pause: float) -> Iterator[list[Path]]:
-    while True:
-        time.sleep(pause)
-        now = _stamps(folder)
-        changed = [path for path, stamp in now.items() if seen.get(path) != stamp]
-        seen = now
-        if changed:
-            yield changed
-
-
-def _stamps(folder: Path) -> dict[Path, int]:
-    """When each notebook was last saved. Some may vanish while we look."""
-    found = {}
-    for path in sorted(folder.rglob("*.ipynb")):
-        hidden = any(part.startswith(".") or part == BACKUPS for part in path.relative_to(folder).parts)
-        with contextlib.suppress(OSError):
-            found.update({} if hidden else {path: path.stat().st_mtime_ns})
-    return found
-
-
-def exercises_in(work: Submission) -> list[Exercise]:
-    """The exercises of the section that a notebook is, whatever it is called now, or else those that it answers."""
-    known = content.exercises()
-    marks = {cell.exercise for cell in work.cells}
-    marked = [e for e in known if e.name in marks or e.id in marks]
-    named = [e for e in known if e.path.stem == work.path.stem and e.chapter == work.path.parent.name]
-    return marked or named or [e for e in known if any(e.name in cell.digest.defines for cell in work.cells)]

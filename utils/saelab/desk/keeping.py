@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from saelab.answers import progress
+from saelab.answers import guesses, progress
 
 DRIVE = Path("/content/drive")
 FOLDER = "MyDrive/saelab"
@@ -28,16 +28,18 @@ BETTER = ("open", "started", "passed")
 def keep_in_drive() -> None:
     """Go on in the folder `saelab` of your Google Drive, where progress is kept; you are asked for permission.
 
-    What was passed in this runtime until now goes there too. Prints one sentence, also where it can't be done.
+    What was passed and guessed in this runtime until now goes there too. Prints one sentence, also on failure.
     """
     if not _in_colab():
         print(f"This is no Colab notebook: your progress is safe where it is, in {_home() / progress.FILE}.")
         return
-    home, here = DRIVE / FOLDER, _entries(_home())
+    home, before = DRIVE / FOLDER, _home()
+    here = _entries(before)
     try:
         importlib.import_module("google.colab.drive").mount(str(DRIVE))
         home.mkdir(parents=True, exist_ok=True)
         entries = _merge(home, here)
+        guesses.carry(before, home)
         os.chdir(home)
     except Exception as error:  # Colab raises whatever it likes when permission is refused
         print(f"Drive can't be used ({error}). Your progress is still here: download_progress() gives it to you.")

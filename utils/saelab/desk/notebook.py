@@ -1,9 +1,10 @@
-"""The names a notebook uses: `check(fn)`, `hint(fn)` and `solution(fn)`."""
+"""The names a notebook uses: `check(fn)`, `hint(fn)`, `solution(fn)` and `dispute(fn)`."""
 
 import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from saelab import answers, content
 from saelab.answers import progress
@@ -12,9 +13,12 @@ from saelab.extras import MissingExtra
 from saelab.files import trouble
 from saelab.report import Report
 
-from . import commands
+from . import commands, compared, contents
+from . import dispute as dispute_
 from .patience import TooLong, patient
 from .shown import Note, at_once
+
+COLUMNS = 120  # of a notebook's text, where it shows neither HTML nor Markdown
 
 
 def check(*implementations: Callable | str) -> "Report | Note":
@@ -39,8 +43,11 @@ def check(*implementations: Callable | str) -> "Report | Note":
         report = Report(exercise.id, "error", exercise.points, notes=[str(error)])
     report.notes += _older(parts, beside)
     report.notes += progress.record(report.exercise, report.status)
+    if home := progress.folder():
+        contents.refresh(home)
     if report.status in ("failed", "not-started"):
         report.notes.append(f'Stuck? hint("{exercise.name}") gives a nudge, and more at each call.')
+    report.notes += dispute_.offer(report, f'from saelab import dispute; dispute("{exercise.name}")')
     if report.passed and not os.environ.get("SAELAB_PLAIN"):
         report.notes += _behind(exercise)
     return at_once(report)
@@ -60,14 +67,35 @@ def solution(exercise: Callable | str, give_up: bool = False) -> "Note":
     """Our solution of an exercise that you have passed: `solution(dimensionality)`; or `give_up=True`."""
     try:
         found = content.find(_called(exercise))
-        code = commands.solution(found, progress.here(), give_up)
+        ran = compared.ran(sys._getframe(1).f_globals.get("In") or [])
+        own, ours = commands.solution(found, progress.here(), give_up, ran)
     except commands.NotPassed as error:
         return at_once(Note(error.sentence(f'hint("{found.name}")', f'solution("{found.name}", give_up=True)')))
     except content.UnknownExercise as error:
         return at_once(Note(str(error)))
     except OSError as error:
         return at_once(Note(trouble(error)))
-    return at_once(Note(f"```python\n{code}\n```", f"One solution of {found.id}"))
+    if own:
+        return at_once(compared.Beside(f"{found.id}, yours and ours", own, ours, COLUMNS))
+    return at_once(Note(f"```python\n{ours}\n```", f"One solution of {found.id}"))
+
+
+def dispute(exercise: Callable | str, seed: str = "0") -> "Note":
+    """Is the check wrong? Writes a report of your answer into a file, to pass on: `dispute(dimensionality)`."""
+    from saelab.checking import check_with_dependencies
+
+    beside = sys._getframe(1).f_globals
+    home = progress.here() or Path.cwd()
+    try:
+        found, parts = _parts_of((exercise,), beside)
+        with patient():
+            report = check_with_dependencies(found, parts, seed)
+        work = compared.ran(beside.get("In") or [])
+        return at_once(Note("\n".join(commands.dispute_lines(found, work, report, seed, home))))
+    except (content.UnknownExercise, commands.StudentError, MissingExtra, TooLong) as error:
+        return at_once(Note(str(error)))
+    except OSError as error:
+        return at_once(Note(trouble(error)))
 
 
 def _parts_of(implementations: tuple, beside: dict) -> tuple[Exercise, dict[str, Callable]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 # What a terminal that knows only letters shows in place of our signs.
 PLAIN = {"✓": "+", "✗": "x", "·": "-", "…": "...", "■": "#", "□": ".", "●": "*", "○": "o", "–": "-", "→": "->"}
+PLAIN |= {"│": "|", "─": "-", "┼": "+", "›": ">"}
 PATIENCE = 3  # times that Ctrl-C comes before everything ends at once
 
 

@@ -136,7 +136,9 @@ def chapters() -> frozenset[str]:
 @lru_cache(maxsize=4)
 def _course(_chosen: str | None) -> tuple[frozenset[str], frozenset[str]]:
     sources = list((content.root() / "chapters").glob("*/[0-9]*.py"))
-    return frozenset(path.stem for path in sources), frozenset(path.parent.name for path in sources)
+    pages = (content.root() / "chapters").glob("*.ipynb")  # the contents page, which `saelab start` writes as well
+    stems = (path.stem for path in [*sources, *pages])
+    return frozenset(stems), frozenset(path.parent.name for path in sources)
 
 
 def items(files: list[File]) -> dict[str, list[File]]:
