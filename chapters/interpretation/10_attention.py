@@ -374,8 +374,11 @@ for name, there in names.items():
         guess_name.came_out(taken.item(), within=0.1)
 
 # %% [markdown]
-# **The same on gpt2-small**, where a hub can be reached, with an attention dictionary that Kissane et al. trained:
-# layer 5, where GPT-2 small has induction heads, on words said twice.
+# **The same on gpt2-small**, where a hub can be reached, on words said twice. Layer 5 has induction heads there. Its
+# public dictionaries at `attn.hook_z` come as pickles, files that can run code when they are opened, and this course
+# opens none. It isn't needed: what the heads write reaches the stream through $W_O$, so a latent of the *stream* after
+# layer 5 reads them through $W_O$ times its encoder. These contributions are a part of its pre-activation, that which
+# came through the attention of layer 5.
 
 # %%
 try:
@@ -384,19 +387,20 @@ try:
 except (FileNotFoundError, MemoryError) as error:
     print(f"Skipped: {error}")
 else:
-    from sae_lens import SAE
-
-    gpt2_sae = SAE.from_pretrained("gpt2-small-hook-z-kk", "blocks.5.hook_z", device="cpu")
+    gpt2_site = "blocks.6.hook_resid_pre"  # what leaves layer 5
+    gpt2_sae = gpt2.dictionary(gpt2_site)
     twice = " ticket Canada sailor local flag net" * 2
     gpt2_tokens = torch.tensor([[gpt2.tokenizer.bos_token_id, *gpt2.tokenizer(twice)["input_ids"]]])
-    hooks = [f"blocks.5.attn.hook_{what}" for what in ("pattern", "v", "z")]
+    hooks = [f"blocks.5.attn.hook_{what}" for what in ("pattern", "v")]
     with torch.no_grad():
         _, cache = gpt2_model.run_with_cache(gpt2_tokens, names_filter=hooks)
-        pattern, v, z = (cache[name] for name in hooks)
-        strongest = gpt2_sae.encode(z.flatten(2))[0, -2].argmax().item()
-    where = torch.arange(gpt2_tokens.shape[1])[None] == gpt2_tokens.shape[1] - 2
-    shares = distance_share(dfa(pattern, v, gpt2_sae.W_enc.detach(), strongest), where)
-    print(f"latent {strongest} reads most from {shares.argmax().item()} tokens back")
+        through = gpt2_model.W_O[5].flatten(0, 1) @ gpt2_sae.W_enc  # head · d_head d_sae
+        where = torch.arange(gpt2_tokens.shape[1])[None] == gpt2_tokens.shape[1] - 2
+        on = (gpt2_sae.encode(gpt2.activations(gpt2_site, gpt2_tokens))[where][0] > 0).nonzero()[:, 0].tolist()
+        parts = {latent: dfa(*(cache[name] for name in hooks), through, latent) for latent in on}
+    most = max(on, key=lambda latent: parts[latent][where].sum().item())
+    shares = distance_share(parts[most], where)
+    print(f"latent {most} gets most through layer 5, and there most from {shares.argmax().item()} tokens back")
 
 
 # %% misconception="dfa"
