@@ -174,14 +174,14 @@ def tokenizer(bos: str):
     return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=bos, eos_token=bos, unk_token=bos)
 
 
-def tiny_gpt2(folder: Path, its_tokenizer, layers: int = 3, dtype=None) -> None:
+def tiny_gpt2(folder: Path, its_tokenizer, layers: int = 3, dtype=None, length: int = 64) -> None:
     """A random GPT-2 of d_model 32, four heads, in transformers' format, with LayerNorm weights that are not 1."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(layers)
     special = {"bos_token_id": its_tokenizer.bos_token_id, "eos_token_id": its_tokenizer.eos_token_id}
-    size = {"vocab_size": len(its_tokenizer), "n_positions": 64, "n_embd": 32, "n_layer": layers, "n_head": 4}
+    size = {"vocab_size": len(its_tokenizer), "n_positions": length, "n_embd": 32, "n_layer": layers, "n_head": 4}
     _save(GPT2LMHeadModel(GPT2Config(**size, **special)), its_tokenizer, folder, dtype)
 
 
@@ -209,18 +209,18 @@ def tiny_gemma_3(folder: Path, its_tokenizer) -> None:
     _save(Gemma3ForCausalLM(Gemma3TextConfig(**size, **heads, **special)), its_tokenizer, folder, None)
 
 
-def gpt2_dictionary(folder: Path, site: str, **more) -> None:
+def gpt2_dictionary(folder: Path, site: str, d_sae: int = 64, **more) -> None:
     """One dictionary of gpt2-small: SAELens's files, with the old keys that these still have, and more in its cfg."""
     import torch
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
     folder.mkdir(parents=True)
-    W_enc = torch.randn(32, 64)
-    weights = {"W_enc": W_enc, "W_dec": W_enc.T.contiguous(), "b_enc": torch.zeros(64), "b_dec": torch.ones(32)}
+    W_enc = torch.randn(32, d_sae)
+    weights = {"W_enc": W_enc, "W_dec": W_enc.T.contiguous(), "b_enc": torch.zeros(d_sae), "b_dec": torch.ones(32)}
     save_file(weights, folder / "sae_weights.safetensors")
-    save_file({"sparsity": torch.zeros(64)}, folder / "sparsity.safetensors")
-    cfg = {"model_name": "gpt2-small", "hook_point": site, "hook_point_layer": 1, "d_in": 32, "d_sae": 64}
+    save_file({"sparsity": torch.zeros(d_sae)}, folder / "sparsity.safetensors")
+    cfg = {"model_name": "gpt2-small", "hook_point": site, "hook_point_layer": 1, "d_in": 32, "d_sae": d_sae}
     cfg |= {"dtype": "torch.float32", "context_size": 128, "dataset_path": "Skylion007/openwebtext"}
     (folder / "cfg.json").write_text(json.dumps(cfg | more))
 
