@@ -184,6 +184,11 @@ def show(peak, strongest=True):
     return torch.cat([on[:N_SHOWN], off[:N_SHOWN]])
 
 
+def unseen(shown):
+    """True for the windows that were not shown."""
+    return torch.isin(torch.arange(len(f)), shown, invert=True)
+
+
 def split(peak):
     return (peak > 0).nonzero()[:, 0], (peak == 0).nonzero()[:, 0]
 
@@ -219,8 +224,7 @@ for number, latent in enumerate(latents):
     acts, peak = f[..., latent], peaks[:, latent]
     factor, shown = explanations[latent]
     says = labels[..., factor]
-    fresh = torch.ones(len(acts), dtype=torch.bool)
-    fresh[shown] = False
+    fresh = unseen(shown)
     everything = fresh.nonzero()[:, 0]
     on, off = split(torch.where(fresh, peak, torch.nan))
     strongest = torch.cat([on[peak[on].argsort(descending=True)][:20], off[:20]])
@@ -275,8 +279,7 @@ pairs = {"detection": [], "fuzzing": [], "detection, spoiled": [], "fuzzing, spo
 for latent in latents:
     acts, peak = f[..., latent], peaks[:, latent]
     factor, shown = explanations[latent]
-    fresh = torch.ones(len(acts), dtype=torch.bool)
-    fresh[shown] = False
+    fresh = unseen(shown)
     read = fresh.nonzero()[:, 0]
     key = torch.rand(acts.shape, generator=generator)
     says = labels[..., factor]
@@ -439,8 +442,7 @@ mine = []
 for latent in latents:
     acts, peak = f[..., latent], peaks[:, latent]
     shown = show(peak, my_strongest)
-    fresh = torch.ones(len(acts), dtype=torch.bool)
-    fresh[shown] = False
+    fresh = unseen(shown)
     mine.append(detection_score(acts, labels[..., explain(acts, shown)], fresh.nonzero()[:, 0]))
 print(f"with the 8 strongest: {mean['all windows']:.2f}")
 guess_shown.came_out(sum(mine) / len(mine), within=0.03)
