@@ -184,13 +184,13 @@ def show(peak, strongest=True):
     return torch.cat([on[:N_SHOWN], off[:N_SHOWN]])
 
 
+def unseen(shown):
+    """True for the windows that were not shown."""
+    return torch.isin(torch.arange(len(f)), shown, invert=True)
+
+
 def split(peak):
     return (peak > 0).nonzero()[:, 0], (peak == 0).nonzero()[:, 0]
-
-
-def unseen(shown):
-    """True for the windows that the explainer was not shown."""
-    return torch.ones(len(f), dtype=torch.bool).index_fill(0, shown, False)
 
 
 def explain(acts, shown):

@@ -143,17 +143,21 @@ def test_one_thing_that_keeps_it_on_names_the_kind(classify_latent, rng):
     )
 
 
-def test_what_implies_the_others_is_asked_first(classify_latent, rng):
-    "Token before forecast, before place, before context; and what the context keeps doesn't follow the forecast."
+def test_the_token_is_asked_about_first(classify_latent, rng):
+    "What the token keeps on, its place keeps too, and often its forecast. The token explains it all the same."
+    others = [{"place": 1.0, "ahead": 0.9}, {"context": 0.9}, {"place": 0.8}]
+    told(classify_latent, rng, [("token", {"token": 0.6, **by}) for by in others] + [("slot", {"place": 0.6})] * 3)
+
+
+def test_then_the_forecast_before_the_place_and_the_place_before_the_context(classify_latent, rng):
+    "The same place has the same forecast, the same context the same place. What the context keeps follows no forecast."
     shares = [
-        ("token", {"token": 0.6, "place": 1.0, "ahead": 0.9}),
-        ("token", {"token": 0.7, "context": 0.9}),
         ("predictive", {"ahead": 0.6, "place": 0.95, "context": 0.3}),
         ("slot", {"ahead": 0.9, "place": 0.6, "context": 0.8}),
         ("slot", {"place": 0.7, "context": 0.9, "ahead": 0.2}),
         ("context", {"context": 0.6, "ahead": 0.9, "place": 0.3}),
     ]
-    told(classify_latent, rng, shares)
+    told(classify_latent, rng, shares * 2)
 
 
 @pytest.mark.parametrize(
