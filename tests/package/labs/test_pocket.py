@@ -192,7 +192,8 @@ def test_shuffling_keeps_bos_and_the_words_and_follows_the_seed():
 
 @pytest.mark.parametrize("name", ["gpt2-smal", "gpt2", ""])
 def test_a_mistyped_name_gets_the_choices(name):
-    with pytest.raises(ValueError, match=rf"no lab '{name}'; choose one of pocket, gpt2-small, gemma-3-270m, gemma-2-2b\."):
+    choices = r"pocket, gpt2-small, gemma-3-270m, gemma-2-2b\."
+    with pytest.raises(ValueError, match=rf"no lab '{name}'; choose one of {choices}"):
         lab(name)
 
 
