@@ -10,14 +10,14 @@ import pytest
 from saelab import content
 from saelab.checking import audit
 
-SEEDS = 20
+SEEDS, WRONG_SEEDS = 20, 4  # of right answers, of misconceptions: there are five of these for each right one
 EXERCISES = content.exercises()
 
 
 @pytest.fixture(scope="module")
 def audited():
     """The audit of all exercises: (counts, problems)."""
-    return audit.audit([e.id for e in EXERCISES], SEEDS, progress=False)
+    return audit.audit([e.id for e in EXERCISES], SEEDS, progress=False, wrong_seeds=WRONG_SEEDS)
 
 
 def test_nothing_falls_short(audited):

@@ -20,15 +20,20 @@ from saelab.content import Exercise
 COUNTS = ("exercises", "checks", "hints", "points", "minutes", "reference_passes", "starter_fails", "guesser")
 
 
-def audit(names: list[str], seeds: int, jobs: int | None = None, progress: bool = True) -> tuple[dict, list[str]]:
-    """Audit exercises by id; returns (the counts of design.md as a dict, problems as sentences)."""
+def audit(
+    names: list[str], seeds: int, jobs: int | None = None, progress: bool = True, wrong_seeds: int | None = None
+) -> tuple[dict, list[str]]:
+    """Audit exercises by id; returns (the counts of design.md as a dict, problems as sentences).
+
+    Right answers are run at `seeds` seeds, misconceptions at `wrong_seeds`, which are as many unless said otherwise.
+    """
     from tqdm import tqdm
 
     started, rows, problems = time.perf_counter(), {}, []
     jobs = jobs or min(len(names), os.cpu_count() or 1) or 1
     fresh = multiprocessing.get_context("spawn")  # a fork of a process that has used torch's threads may hang
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_one_thread) as pool:
-        futures = {pool.submit(audit_one, name, seeds): name for name in names}
+        futures = {pool.submit(audit_one, name, seeds, wrong_seeds or seeds): name for name in names}
         for future in tqdm(as_completed(futures), total=len(names), disable=not progress, unit="exercise"):
             row, found = future.result()
             rows[futures[future]] = row
@@ -43,7 +48,7 @@ def audit(names: list[str], seeds: int, jobs: int | None = None, progress: bool 
     return {"chapters": chapters, "total": total}, problems
 
 
-def audit_one(name: str, seeds: int) -> tuple[dict, list[str]]:
+def audit_one(name: str, seeds: int, wrong_seeds: int) -> tuple[dict, list[str]]:
     """Counts and problems of one exercise."""
     from . import earning, runner
 
@@ -71,7 +76,7 @@ def audit_one(name: str, seeds: int) -> tuple[dict, list[str]]:
         note("the starter is not told that it is not written yet")
     for variant in exercise.misconceptions:
         row["misconceptions"]["written"] += 1
-        survived = _surviving_seed(exercise, variant, seeds)
+        survived = _surviving_seed(exercise, variant, wrong_seeds)
         if survived is not None:
             note(f"{variant.name} passes every named test at seed {survived}", variant)
         row["misconceptions"]["caught"] += survived is None
