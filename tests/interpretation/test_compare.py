@@ -18,8 +18,9 @@ def pairs_won(score, y):
 def some_tokens(rng, n=100, d_in=5, d_sae=8):  # activations, latents, a label, train, test; some are in neither
     labels = rng.uniform(n) < 0.4
     acts = rng.normal(n, d_in) + 3 * rng.normal(d_in) + labels[:, None] * rng.normal(d_in)
-    steps = torch.linspace(0.0, 2.0, d_sae)[rng.permutation(d_sae)]
-    f = (rng.normal(n, d_sae) + labels[:, None] * steps).relu() * 2.0 ** torch.arange(-3, d_sae - 3)
+    steps = torch.cat([torch.linspace(0.0, 1.2, d_sae - 1), torch.tensor([3.5])])  # one is best by far
+    f = (rng.normal(n, d_sae) + labels[:, None] * steps[rng.permutation(d_sae)]).relu()
+    f = f * 2.0 ** (torch.arange(d_sae) % 8 - 3)
     place = rng.permutation(n)
     return acts, f, labels, place < 2 * n // 5, place >= 3 * n // 5
 
@@ -82,12 +83,13 @@ def test_a_latent_may_be_on_everywhere_and_stronger_where_true(best_latent, rng)
 
 
 def test_the_latent_is_chosen_in_training_and_scored_on_the_test_tokens(compare, rng):
-    "Among the test tokens another latent is perfect, by luck. The AUC is that of the one that was best in training."
+    "On the test tokens the best one of training is often off, and its runner-up is perfect. The first is asked."
     for _ in range(3):
         acts, f, labels, train, test = some_tokens(rng)
-        chosen = max(range(8), key=lambda latent: pairs_won(f[train, latent], labels[train]))
-        lucky = (chosen + rng.integer(1, 8)) % 8
-        f[test, lucky] = 9.0 * labels[test]
+        by_auc = sorted(range(8), key=lambda latent: pairs_won(f[train, latent], labels[train]))
+        chosen, lucky = by_auc[-1], by_auc[-2]
+        f[test, lucky] = f.max() * labels[test]
+        f[test, chosen] *= ~labels[test] | (rng.uniform(int(test.sum())) < 0.3)
         expected = pairs_won(f[test, chosen], labels[test])
         assert_close(float(compare(acts, f, labels, train, test)["latent"]), expected, **EXACT)
 
@@ -133,7 +135,7 @@ def test_agrees_with_the_reference_on_random_tokens(compare, diff_mean, best_lat
     "This tries everything at once, in both float types, and with more latents than tokens."
     for dtype, sizes in [(torch.float32, (60, 3, 70)), (torch.float64, (80, 6, 10))]:
         acts, f, labels, train, test = some_tokens(rng, *sizes)
-        acts, f = acts.to(dtype), f.clamp(max=1e6).to(dtype)
+        acts, f = acts.to(dtype), f.to(dtype)
         assert_close(diff_mean(acts, labels), reference.diff_mean(acts, labels), atol=1e-5, rtol=1e-4)
         assert best_latent(f, labels) == reference.best_latent(f, labels), "The two best latents differ."
         got, right = compare(acts, f, labels, train, test), reference(acts, f, labels, train, test)

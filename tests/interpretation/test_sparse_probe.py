@@ -78,17 +78,6 @@ def test_where_no_number_tells_anything_the_bias_gives_the_frequencies(logistic_
         assert_close(b, (y.sum() / (~y).sum()).log(), atol=1e-2, rtol=0)
 
 
-def test_twice_the_same_tokens_give_the_same_probe(logistic_probe, reference, rng):
-    "L is a mean over tokens. Say everything twice, and nothing changes; make ρ larger, and w becomes shorter."
-    x, y = cloud(rng, 30)
-    y[:2] = torch.tensor([True, False])
-    for ridge in (0.2, 1.0):
-        expected = reference.logistic_probe(x, y, ridge)
-        w, b = logistic_probe(torch.cat([x, x]), torch.cat([y, y]), ridge)
-        assert_close(w, expected[0], atol=1e-2, rtol=0)
-        assert_close(b, expected[1], atol=5e-2, rtol=0)
-
-
 def test_the_latents_with_the_largest_g_are_chosen_up_or_down(sparse_probe, rng):
     "|g| on the training tokens decides: means apart, in units of the deviation. The largest comes first."
     for k in (1, 3, 7):
