@@ -7,7 +7,10 @@ numbers only. A repository with a file `.gated` is refused as one whose licence 
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,6 +137,16 @@ def serving(root: Path):
     finally:
         hub.shutdown()
         hub.server_close()
+
+
+def session(script: str, running: Hub, home: Path) -> dict:
+    """What a script prints as JSON in its last line: a process of its own, for which this hub is the only one."""
+    clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    clean |= {"HF_ENDPOINT": running.url, "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    clean.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run([sys.executable, script], env=clean, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def tiny_hub(root: Path) -> Path:

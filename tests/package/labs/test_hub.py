@@ -10,7 +10,6 @@ import importlib
 import io
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.request
@@ -35,12 +34,8 @@ def seen(tmp_path_factory):
     """What the session below saw."""
     folder = tmp_path_factory.mktemp("hub")
     with standin_hub.serving(standin_hub.tiny_hub(folder / "hub")) as running:
-        clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        clean |= {"HF_ENDPOINT": running.url, "HF_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
-        clean.pop("HF_HUB_OFFLINE", None)
-        done = subprocess.run([sys.executable, __file__], env=clean, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1]) | {"unknown calls": running.unknown, "asked": running.asked}
+        found = standin_hub.session(__file__, running, folder / "home")
+        return found | {"unknown calls": running.unknown, "asked": running.asked}
 
 
 def session() -> dict:

@@ -9,9 +9,7 @@ import contextlib
 import importlib
 import io
 import json
-import os
 import re
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -38,12 +36,7 @@ def said(tmp_path_factory):
     for site in sites - {"blocks.1.hook_resid_pre"}:  # that one is there
         standin_hub.gpt2_dictionary(models / "jbloom/GPT2-Small-SAEs-Reformatted" / site, site, d_sae=1024)
     with standin_hub.serving(folder / "hub") as running:
-        clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        clean |= {"HF_ENDPOINT": running.url, "HF_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
-        clean.pop("HF_HUB_OFFLINE", None)
-        done = subprocess.run([sys.executable, __file__], env=clean, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        return standin_hub.session(__file__, running, folder / "home")
 
 
 @pytest.mark.parametrize("stem", SECTIONS)

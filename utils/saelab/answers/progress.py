@@ -59,6 +59,11 @@ def status(entries: dict[str, Entry], exercise: Exercise) -> str:
     return entries[exercise.id].status if exercise.id in entries else "open"
 
 
+def passed(entries: dict[str, Entry], exercises: list[Exercise]) -> list[Exercise]:
+    """Those of the exercises that are passed."""
+    return [e for e in exercises if status(entries, e) == "passed"]
+
+
 def first_open(entries: dict[str, Entry]) -> Exercise | None:
     """Where to go on: the first exercise of the course that isn't passed; None if all are."""
     return next((e for e in content.exercises() if status(entries, e) != "passed"), None)

@@ -106,7 +106,7 @@ def overview(folder: Path) -> list[str]:
 
 def bar(entries: dict[str, progress.Entry], exercises: list[Exercise]) -> str:
     """How much of these is passed: a square each, exercises and points."""
-    done = [e for e in exercises if progress.status(entries, e) == "passed"]
+    done = progress.passed(entries, exercises)
     points = f"{sum(e.points for e in done)}/{sum(e.points for e in exercises)} points"
     squares = "■" * len(done) + "□" * (len(exercises) - len(done))
     return f"{squares}  {len(done)}/{len(exercises)} exercises, {points}"
@@ -117,7 +117,7 @@ def details(folder: Path) -> list[str]:
     entries, lines = progress.load(folder)
     for exercise in content.exercises():
         entry = entries.get(exercise.id, progress.Entry())
-        mark = {"passed": "✓", "started": "…"}.get(entry.status, " ")
+        mark = contents.MARKS.get(entry.status, " ")
         hints = f"hints {entry.hints}/{len(exercise.hints)}" if entry.hints else ""
         worth = f"{_count(exercise.points, 'point')}, {exercise.minutes} min"
         lines.append(f"{mark} {content.number(exercise):<5} {exercise.id:<42} {worth:<18} {hints}".rstrip())
@@ -130,7 +130,7 @@ def whats_next(entries: dict[str, progress.Entry]) -> list[str]:
     """The first exercise that isn't passed yet, and the two commands for it."""
     exercise = progress.first_open(entries)
     if exercise is None:
-        return ["You have passed every exercise there is. Congratulations!"]
+        return [contents.ALL_PASSED]
     notebook = f"{exercise.chapter}/{exercise.path.stem}.ipynb"
     where = f"Next: {content.number(exercise)} {exercise.title} (`{exercise.name}` in {notebook})"
     return [where, f"Then: saelab check {exercise.name}   ·   stuck: saelab hint {exercise.name}"]

@@ -20,6 +20,7 @@ FILE = "contents.ipynb"
 CELL = "saelab-contents"  # the id and the mark of the cell that is ours
 MARKS = {"passed": "✓", "started": "…"}
 NEXT = "→"
+ALL_PASSED = "You have passed every exercise there is. Congratulations!"
 
 
 def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -> str:
@@ -28,7 +29,8 @@ def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -
     In a student's folder `home`, sections without a notebook in the course don't appear, and one that is missing there
     has no link. Without a folder all appear, since `saelab build` makes the notebooks of all.
     """
-    lines = ["# Contents", "", *_continue(entries, home), ""]
+    go_on = progress.first_open(entries)
+    lines = ["# Contents", "", *_continue(go_on, home, bool(entries)), ""]
     if home:
         lines += [
             "✓ passed · … tried, not passed yet · → continue here. Checks and `saelab status` keep this up to date; "
@@ -39,25 +41,29 @@ def page(entries: dict[str, Entry], colab: str = "", home: Path | None = None) -
     for chapter in content.chapters():
         sources = [s for s in content.sources(chapter) if home is None or s.path.with_suffix(".ipynb").is_file()]
         if sources:
-            lines += _chapter(chapter, sources, entries, colab, home)
+            lines += _chapter(chapter, sources, entries, go_on, colab, home)
     return "\n".join(lines).rstrip()
 
 
-def _continue(entries: dict[str, Entry], home: Path | None) -> list[str]:
-    exercise = progress.first_open(entries)
+def _continue(exercise: Exercise | None, home: Path | None, begun: bool) -> list[str]:
     if exercise is None:
-        return ["You have passed every exercise there is. Congratulations!"]
-    begin = "Continue here" if entries else "Begin here"
+        return [ALL_PASSED]
+    begin = "Continue here" if begun else "Begin here"
     where = f"exercise {content.number(exercise)}, *{exercise.title}*"
     return [f"**{begin}:** {_link(content.read(exercise.path), home)} ({where})"]
 
 
 def _chapter(
-    chapter: str, sources: list[Source], entries: dict[str, Entry], colab: str, home: Path | None
+    chapter: str,
+    sources: list[Source],
+    entries: dict[str, Entry],
+    go_on: Exercise | None,
+    colab: str,
+    home: Path | None,
 ) -> list[str]:
     number, title = content.chapter_heading(chapter)
     exercises = [e for source in sources for e in source.exercises]
-    done = [e for e in exercises if progress.status(entries, e) == "passed"]
+    done = progress.passed(entries, exercises)
     points = f"{sum(e.points for e in done)} of {sum(e.points for e in exercises)} points"
     lines = [
         f"## {number} · {title}",
@@ -69,20 +75,20 @@ def _chapter(
     ]
     for place, source in enumerate(sources, 1):
         lines.append(_section_row(f"{place}", source, entries, colab, home))
-        lines += [_exercise_row(e, entries) for e in source.exercises]
+        lines += [_exercise_row(e, entries, e == go_on) for e in source.exercises]
     return [*lines, ""]
 
 
 def _section_row(place: str, source: Source, entries: dict[str, Entry], colab: str, home: Path | None) -> str:
     minutes, points = (sum(getattr(e, what) for e in source.exercises) for what in ("minutes", "points"))
-    passed = source.exercises and all(progress.status(entries, e) == "passed" for e in source.exercises)
+    passed = source.exercises and progress.passed(entries, source.exercises) == source.exercises
     there = f" · [Colab]({colab}/{source.chapter}/{source.stem}.ipynb)" if colab else ""
     numbers = f"**{minutes}** | | **{points}**" if source.exercises else "to read | | "
     return f"| {'✓' if passed else ''} | **Section {place}: {_link(source, home)}**{there} | {numbers} |"
 
 
-def _exercise_row(exercise: Exercise, entries: dict[str, Entry]) -> str:
-    mark = NEXT if exercise == progress.first_open(entries) else MARKS.get(progress.status(entries, exercise), "")
+def _exercise_row(exercise: Exercise, entries: dict[str, Entry], is_next: bool) -> str:
+    mark = NEXT if is_next else MARKS.get(progress.status(entries, exercise), "")
     title = f"{content.number(exercise)} {_cell(exercise.title)} `{exercise.name}`"
     return f"| {mark} | {title} | {exercise.minutes} | {dots(exercise, 'difficulty')} | {exercise.points} |"
 
@@ -133,8 +139,9 @@ def write(home: Path) -> str:
     """Make the page of a student's folder, or bring it up to date; returns a sentence about it."""
     path = home / FILE
     if not os.path.lexists(path):
-        entries = progress.load(home)[0]
-        write_atomically(path, dump(notebook(page(entries, published()["colab"], home), published())))
+        where = published()
+        text = page(progress.load(home)[0], where["colab"], home)
+        write_atomically(path, dump(notebook(text, where)))
     elif not refresh(home):
         return f"{FILE} in it is not the course's, so it stays. To get the contents page, rename it and start again."
     return f"{FILE} in it is the page of all sections."

@@ -1,9 +1,9 @@
 """`saelab reset`: an exercise's cell as it was at first; and copies of what is written over."""
 
+import datetime
 import itertools
 import json
 import shutil
-import time
 from pathlib import Path
 
 from saelab import answers
@@ -42,8 +42,9 @@ def reset(exercise: Exercise, folder: Path) -> list[str]:
     else:
         notebook["cells"].insert(_place(notebook, fresh, cell), cell)
     write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    today = datetime.date.today().isoformat()
     with progress.changing(folder) as (entries, notes):
-        entries[exercise.id] = progress.Entry("open", getattr(entries.get(exercise.id), "hints", 0), _today())
+        entries[exercise.id] = progress.Entry("open", getattr(entries.get(exercise.id), "hints", 0), today)
     contents.refresh(folder)
     kept = backup.relative_to(folder)
     return [
@@ -78,7 +79,3 @@ def backup_of(path: Path, folder: Path) -> Path:
         copy.unlink(missing_ok=True)
         raise
     return copy
-
-
-def _today() -> str:
-    return time.strftime("%Y-%m-%d")

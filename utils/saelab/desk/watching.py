@@ -41,8 +41,9 @@ def _stamps(folder: Path) -> dict[Path, int]:
     for path in sorted(folder.rglob("*.ipynb")):
         names = path.relative_to(folder).parts
         ours = names[0] in (resetting.BACKUPS, contents.FILE) or any(name.startswith(".") for name in names)
-        with contextlib.suppress(OSError):
-            found.update({} if ours else {path: path.stat().st_mtime_ns})
+        if not ours:
+            with contextlib.suppress(OSError):
+                found[path] = path.stat().st_mtime_ns
     return found
 
 

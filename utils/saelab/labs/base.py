@@ -56,8 +56,11 @@ class Lab:
         raise NotImplementedError
 
     def transcoder(self, layer: int, skip: bool = False):
-        """The transcoder of a layer's MLP, from its input to its output; `skip`: with a linear bypass."""
-        raise ValueError(f'The transcoders belong to lab("pocket"); {self.name} has none.')
+        """The transcoder of a layer's MLP, from its input to its output; `skip`: with a linear bypass.
+
+        Raises ValueError where there is none, naming where there are some.
+        """
+        raise NotImplementedError
 
     def crosscoder(self, name: str):
         """A crosscoder of two models by its name."""
