@@ -151,7 +151,8 @@ def test_a_new_exercise_starts_green(checkout):
     total = json.loads(audit.stdout)["total"]
     assert audit.returncode == 0, audit.stderr
     assert (total["exercises"], total["reference_passes"], total["starter_fails"]) == (1, 1, 1)
-    assert [total["misconceptions"][what] for what in ("written", "caught", "named")] == [1, 1, 1]
+    columns = ("written", "caught", "named", "named_beside_others", "named_unfinished")
+    assert total["misconceptions"] == dict.fromkeys(columns, 1)
     assert "is there already" in saelab(checkout, "new", "small/triple").stderr
     assert "is not CHAPTER/NAME" in saelab(checkout, "new", "triple").stderr
 

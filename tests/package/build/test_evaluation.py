@@ -18,8 +18,8 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def build(monkeypatch):
-    """A function that imports a module of build/."""
-    monkeypatch.syspath_prepend(str(ROOT / "build"))
+    """A function that imports a module of build/world/."""
+    monkeypatch.syspath_prepend(str(ROOT / "build/world"))
     return importlib.import_module
 
 

@@ -10,6 +10,7 @@ import pytest
 from saelab import content
 
 ROOT = Path(__file__).resolve().parents[3]
+ANSWER = ROOT / "solutions/training/02_data.py"
 SOURCES = [source for chapter in content.chapters() for source in content.sources(chapter)]
 needs_models = runpy.run_path(str(ROOT / "build/opening.py"))["needs_models"]
 WITHOUT = """
@@ -65,7 +66,7 @@ def test_a_check_that_needs_a_model_is_not_failed_but_says_what_to_install(door)
     unwritten = "import torch\nfrom saelab import check\ndef harvest(*args): ...\nclass ShuffleBuffer: ...\n"
     through = {
         "notebook": unwritten + "print(check(harvest))",
-        "terminal": "from saelab import cli\ncli.main(['check', 'training/harvest'])",
+        "terminal": f"from saelab import cli\ncli.main(['check', 'training/harvest', '--submission', {str(ANSWER)!r}])",
     }
     told = run(through[door]).stdout
     assert "This needs transformers and transformer-lens" in told and "checks pass" not in told

@@ -1,12 +1,17 @@
 """The pocket model meets its gates, on text and pairs of names that it was not trained on; so does a second seed."""
 
-import gates
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from saelab.labs import assets
 from saelab.world import World
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "build/world"))
+gates = importlib.import_module("gates")
 pytestmark = pytest.mark.skipif(not assets.names("model"), reason="the pocket model is not built yet")
 
 
